@@ -1,0 +1,126 @@
+/* What a hypervisor, a storage pool and a network must do for the agent. Implementations: be_xen,
+ * be_thin, be_net (the real node) and be_sim (a simulated one).
+ *
+ * Every function is idempotent: creating what is there with the same properties and removing what is
+ * absent succeed, so that a step can run again after a crash. A worker process uses its own
+ * instance, opened after the fork. */
+#ifndef SLICENODE_BACKEND_H
+#define SLICENODE_BACKEND_H
+
+#include "err.h"
+#include "model.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DOMAIN_LIST_MAX 1024
+#define VOLUME_NAME_BYTES 64
+#define VOLUME_PATH_BYTES 128
+
+enum domain_state { DOMAIN_RUNNING, DOMAIN_PAUSED, DOMAIN_SHUTDOWN, DOMAIN_DYING };
+enum shutdown_reason { SHUTDOWN_NONE, SHUTDOWN_POWEROFF, SHUTDOWN_REBOOT, SHUTDOWN_CRASH, SHUTDOWN_OTHER };
+
+struct domain_info {
+    char slice[UUID_TEXT_BYTES];
+    int domain_id;
+    enum domain_state state;
+    enum shutdown_reason reason;
+    uint64_t cpu_ms;
+    uint64_t memory_kib;
+};
+
+struct domain_counters {
+    uint64_t disk_read_bytes;
+    uint64_t disk_written_bytes;
+    uint64_t net_received_bytes;
+    uint64_t net_sent_bytes;
+};
+
+struct host_info {
+    char hypervisor_version[64];
+    char cpu_model[64];
+    unsigned threads;
+    uint64_t memory_mib;      /* all of the machine's */
+    uint64_t memory_free_mib; /* what new domains can get now */
+    bool pvh;
+    bool pv;
+};
+
+/* What a slice's domain is built from; all paths are host paths and stay the caller's. */
+struct domain_config {
+    const struct slice *slice;
+    const char *disk_path; /* block device, shown to the guest as xvda */
+    const char *seed_path; /* block device or file, read-only, xvdb; NULL for none */
+    const char *kernel_path;  /* pvgrub or the operator's kernel */
+    const char *ramdisk_path; /* NULL for none */
+    const char *command_line; /* NULL for none */
+};
+
+struct hypervisor {
+    void *state;
+    int (*host)(void *state, struct host_info *info, struct err *err);
+    /* Builds the domain with its devices and lets it run. On failure nothing of it remains. */
+    int (*domain_start)(void *state, const struct domain_config *config, int *domain_id,
+                        struct err *err);
+    /* Asks the guest to power off or reboot; does not wait. */
+    int (*domain_shutdown)(void *state, const char *slice, bool reboot, struct err *err);
+    int (*domain_destroy)(void *state, const char *slice, struct err *err);
+    /* Fills up to `limit` entries of our slices' domains (dom0 and strangers are left out). */
+    int (*domain_list)(void *state, struct domain_info *list, size_t limit, size_t *count,
+                       struct err *err);
+    int (*domain_counters)(void *state, const char *slice, struct domain_counters *counters,
+                           struct err *err);
+    /* A descriptor that becomes readable when a domain may have died or shut down; -1 if there is
+     * none. watch_read consumes the event; the caller then lists the domains. */
+    int (*watch_fd)(void *state);
+    int (*watch_read)(void *state, struct err *err);
+    void (*close)(void *state);
+};
+
+struct pool_usage {
+    uint64_t data_total_bytes;
+    uint64_t data_used_bytes;
+    uint64_t metadata_total_bytes;
+    uint64_t metadata_used_bytes;
+    uint64_t block_bytes;
+    bool read_only;
+    bool failed;
+};
+
+/* Thin volumes are known by a number that the store gives out and never gives out twice; they get a
+ * name and a path only while they are active. */
+struct storage {
+    void *state;
+    int (*usage)(void *state, struct pool_usage *usage, struct err *err);
+    int (*create)(void *state, uint32_t thin_id, struct err *err);
+    /* Takes a snapshot. When the origin is active its I/O is suspended meanwhile (`origin_name`, or
+     * NULL for an inactive origin). */
+    int (*snapshot)(void *state, uint32_t origin_id, const char *origin_name, uint32_t thin_id,
+                    struct err *err);
+    int (*remove)(void *state, uint32_t thin_id, struct err *err);
+    /* Makes /dev/mapper/NAME; activating again with a larger size grows it. */
+    int (*activate)(void *state, const char *name, uint32_t thin_id, uint64_t size_bytes,
+                    bool read_only, char path[static VOLUME_PATH_BYTES], struct err *err);
+    int (*deactivate)(void *state, const char *name, struct err *err);
+    /* Bytes of the pool that an active volume maps. */
+    int (*mapped)(void *state, const char *name, uint64_t *bytes, struct err *err);
+    void (*close)(void *state);
+};
+
+struct network {
+    void *state;
+    /* Makes sure that the bridge a nic is to be put on exists (a VLAN's bridge is made on demand)
+     * and gives its name. */
+    int (*bridge)(void *state, const struct nic *nic, char name[static NIC_NAME_BYTES],
+                  struct err *err);
+    void (*close)(void *state);
+};
+
+struct backend {
+    struct hypervisor hypervisor;
+    struct storage storage;
+    struct network network;
+};
+
+#endif

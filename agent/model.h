@@ -1,0 +1,172 @@
+/* What the node keeps and is asked for: slices, images, snapshots, requests. Types, validation, and
+ * JSON in and out. Pure: no files, no clock, no backend. */
+#ifndef SLICENODE_MODEL_H
+#define SLICENODE_MODEL_H
+
+#include "err.h"
+#include "util.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SLICE_NAME_BYTES 64   /* 1-63 characters: letters, digits, '.', '-', '_' */
+#define SLICE_NICS_MAX 8
+#define NIC_ADDRESSES_MAX 8
+#define NIC_DNS_MAX 4
+#define NIC_NAME_BYTES 16     /* IFNAMSIZ */
+#define ADDRESS_TEXT_BYTES 50 /* an IPv6 address with its prefix length */
+#define URL_BYTES 2048
+#define SHA256_TEXT_BYTES 65
+#define COMMAND_LINE_BYTES 1024
+#define USER_DATA_LIMIT (64u << 10)
+#define SSH_KEYS_MAX 16
+
+enum slice_state {
+    SLICE_PROVISIONING,
+    SLICE_RUNNING,
+    SLICE_PAUSED,
+    SLICE_STOPPED,
+    SLICE_FAILED,
+    SLICE_TERMINATING
+};
+enum slice_type { SLICE_PVH, SLICE_PV };
+enum boot_kind { BOOT_GRUB, BOOT_KERNEL };
+enum image_kind { IMAGE_DISK, IMAGE_KERNEL, IMAGE_RAMDISK };
+enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_XZ, COMPRESSION_ZSTD };
+
+/* The operations, in the protocol's spelling. */
+#define OPERATIONS(X)                                                                              \
+    X(SLICE_PROVISION, "slice.provision")                                                          \
+    X(SLICE_START, "slice.start")                                                                  \
+    X(SLICE_STOP, "slice.stop")                                                                    \
+    X(SLICE_REBOOT, "slice.reboot")                                                                \
+    X(SLICE_TERMINATE, "slice.terminate")                                                          \
+    X(SLICE_CONSOLE, "slice.console")                                                              \
+    X(SNAPSHOT_CREATE, "snapshot.create")                                                          \
+    X(SNAPSHOT_REVERT, "snapshot.revert")                                                          \
+    X(SNAPSHOT_DELETE, "snapshot.delete")                                                          \
+    X(IMAGE_FETCH, "image.fetch")                                                                  \
+    X(IMAGE_DELETE, "image.delete")                                                                \
+    X(NODE_REPORT, "node.report")
+
+enum operation {
+#define X(name, text) OP_##name,
+    OPERATIONS(X)
+#undef X
+        OP_COUNT
+};
+
+struct nic {
+    char bridge[NIC_NAME_BYTES];
+    int vlan; /* 0: none */
+    char mac[18];
+    char addresses[NIC_ADDRESSES_MAX][ADDRESS_TEXT_BYTES]; /* none: DHCP */
+    unsigned address_count;
+    char gateway[ADDRESS_TEXT_BYTES];
+    char dns[NIC_DNS_MAX][ADDRESS_TEXT_BYTES];
+    unsigned dns_count;
+};
+
+struct image {
+    char id[UUID_TEXT_BYTES];
+    enum image_kind kind;
+    enum compression compression;
+    char url[URL_BYTES];             /* "" when unknown */
+    char sha256[SHA256_TEXT_BYTES];  /* of the bytes as transferred; "" when not given */
+    uint64_t transfer_bytes;         /* 0 when not given */
+    uint64_t size_bytes;             /* of the volume; 0 until imported */
+    uint32_t thin_id;                /* of a disk image */
+    bool ready;
+};
+
+struct slice {
+    char id[UUID_TEXT_BYTES];
+    char name[SLICE_NAME_BYTES];
+    enum slice_state state;
+    bool desired_running;
+    enum slice_type type;
+    bool type_given; /* false: the node chose */
+    unsigned vcpus;
+    uint64_t memory_mib;
+    uint64_t disk_gib;
+    char image[UUID_TEXT_BYTES];
+    enum boot_kind boot;
+    char kernel[UUID_TEXT_BYTES];
+    char ramdisk[UUID_TEXT_BYTES];
+    char command_line[COMMAND_LINE_BYTES];
+    struct nic nics[SLICE_NICS_MAX];
+    unsigned nic_count;
+    char hostname[SLICE_NAME_BYTES];
+    char *ssh_keys[SSH_KEYS_MAX]; /* owned */
+    unsigned ssh_key_count;
+    char *user_data; /* owned; NULL for none */
+    bool restart_on_crash;
+    uint32_t disk_thin_id; /* 0: none yet */
+    uint32_t seed_thin_id;
+    int domain_id; /* -1: none */
+    struct err error; /* ERR_NONE when well */
+};
+
+struct snapshot {
+    char id[UUID_TEXT_BYTES];
+    char slice[UUID_TEXT_BYTES];
+    char name[SLICE_NAME_BYTES];
+    int64_t created_ms;
+    uint32_t thin_id;
+    uint64_t reserved_bytes; /* pool space that it may come to hold alone */
+    uint64_t size_bytes;     /* of the volume at that time */
+};
+
+struct request {
+    char id[UUID_TEXT_BYTES];
+    enum operation operation;
+    char slice[UUID_TEXT_BYTES]; /* "" for those that concern no slice */
+    json_t *args;                /* owned */
+    int64_t deadline_ms;         /* 0: none */
+};
+
+/* What the arguments of the short operations say, filled by request_parse_args. */
+struct stop_args {
+    unsigned timeout_seconds;
+    bool force;
+};
+struct snapshot_args {
+    char snapshot[UUID_TEXT_BYTES];
+    char name[SLICE_NAME_BYTES];
+    bool restart;
+};
+
+const char *slice_state_name(enum slice_state state);
+int slice_state_parse(const char *text, enum slice_state *state);
+const char *operation_name(enum operation operation);
+
+/* The request object of the protocol; refuses unknown fields and operations. The caller frees
+ * `request` with request_free. */
+int request_parse(const json_t *object, struct request *request, struct err *err);
+void request_free(struct request *request);
+
+/* slice.provision's arguments. `image->url` is "" when the image must already be there. */
+int provision_parse(const char *slice_id, const json_t *args, struct slice *slice,
+                    struct image *image, struct err *err);
+int image_parse(const json_t *args, struct image *image, struct err *err);
+int stop_parse(const json_t *args, struct stop_args *stop, struct err *err);
+int snapshot_parse(enum operation operation, const json_t *args, struct snapshot_args *snapshot,
+                   struct err *err);
+int image_delete_parse(const json_t *args, char id[static UUID_TEXT_BYTES], struct err *err);
+int console_parse(const json_t *args, unsigned *bytes, struct err *err);
+
+/* Releases what a slice owns; the struct itself is the caller's. */
+void slice_free(struct slice *slice);
+
+/* The whole slice as the store keeps it, and back. */
+json_t *slice_to_store(const struct slice *slice);
+int slice_from_store(const json_t *object, struct slice *slice, struct err *err);
+
+/* The protocol's Slice object; `snapshots` in order of time. */
+json_t *slice_to_protocol(const struct slice *slice, const struct snapshot *snapshots, size_t count);
+
+/* {code, message} or JSON null. */
+json_t *err_to_json(const struct err *err);
+
+#endif

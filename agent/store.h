@@ -1,0 +1,95 @@
+/* What the node must not forget: slices, images, snapshots, requests and the outbox of events, in
+ * one SQLite file. Only the parent process writes. Each function is one transaction unless it runs
+ * between store_begin and store_commit, which nest. */
+#ifndef SLICENODE_STORE_H
+#define SLICENODE_STORE_H
+
+#include "err.h"
+#include "model.h"
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+/* Opens or creates the file; ":memory:" for a node without disks. A file of a newer version or a
+ * damaged one is refused with a message that says what to do. */
+int store_open(const char *path, struct store **store, struct err *err);
+void store_close(struct store *store);
+
+int store_begin(struct store *store, struct err *err);
+int store_commit(struct store *store, struct err *err);
+void store_rollback(struct store *store);
+
+/* Settings: short values by name (node_id, cursor, controller ...). *value is NULL when absent; the
+ * caller frees it. Setting NULL removes. */
+int store_get(struct store *store, const char *name, char **value, struct err *err);
+int store_set(struct store *store, const char *name, const char *value, struct err *err);
+
+/* The next thin volume number, never given twice, from 1. */
+int store_next_thin_id(struct store *store, uint32_t *thin_id, struct err *err);
+
+/* Slices. `find` returns 1 when found, 0 when not, -1; the caller frees with slice_free. */
+int store_slice_put(struct store *store, const struct slice *slice, struct err *err);
+int store_slice_find(struct store *store, const char *id, struct slice *slice, struct err *err);
+int store_slice_delete(struct store *store, const char *id, struct err *err);
+/* An array owned by the caller: slices_free. In order of creation. */
+int store_slices(struct store *store, struct slice **slices, size_t *count, struct err *err);
+void slices_free(struct slice *slices, size_t count);
+
+int store_image_put(struct store *store, const struct image *image, struct err *err);
+int store_image_find(struct store *store, const char *id, struct image *image, struct err *err);
+int store_image_delete(struct store *store, const char *id, struct err *err);
+/* The caller frees *images with free(). */
+int store_images(struct store *store, struct image **images, size_t *count, struct err *err);
+
+int store_snapshot_put(struct store *store, const struct snapshot *snapshot, struct err *err);
+int store_snapshot_find(struct store *store, const char *id, struct snapshot *snapshot,
+                        struct err *err);
+int store_snapshot_delete(struct store *store, const char *id, struct err *err);
+/* Of one slice, or of all when `slice` is NULL, oldest first; free() by the caller. */
+int store_snapshots(struct store *store, const char *slice, struct snapshot **snapshots,
+                    size_t *count, struct err *err);
+
+/* Requests: recorded once, with the plan's progress and the outcome. */
+enum request_phase {
+    REQUEST_QUEUED,
+    REQUEST_RUNNING, /* steps before `step` are done, `step` may have begun */
+    REQUEST_UNDOING, /* failed; steps from `step` down to 0 are still to be undone */
+    REQUEST_DONE,
+    REQUEST_FAILED
+};
+struct request_record {
+    struct request request;
+    enum request_phase phase;
+    unsigned step;
+    json_t *scratch; /* what steps hand on to later ones (thin ids, sizes); owned, may be NULL */
+    json_t *result;  /* owned; NULL unless done */
+    struct err error; /* when failed or undoing */
+    bool internal;    /* made by the node itself (restart after a crash): no events of its own */
+};
+/* 1 when new, 0 when that id is known already (nothing is changed), -1. */
+int store_request_add(struct store *store, const struct request *request, bool internal,
+                      struct err *err);
+int store_request_update(struct store *store, const struct request_record *record, struct err *err);
+int store_request_find(struct store *store, const char *id, struct request_record *record,
+                       struct err *err);
+/* Those that are not done or failed, in order of arrival; free with request_records_free. */
+int store_requests_open(struct store *store, struct request_record **records, size_t *count,
+                        struct err *err);
+void request_record_free(struct request_record *record);
+void request_records_free(struct request_record *records, size_t count);
+/* Forgets finished requests beyond the newest `keep`. */
+int store_requests_trim(struct store *store, unsigned keep, struct err *err);
+
+/* The outbox. store_event_add gives the event its `seq` and keeps the object (without it). */
+int store_event_add(struct store *store, const json_t *event, int64_t *seq, struct err *err);
+/* Up to `limit` events after `after`, as a JSON array in order, each with its seq. */
+int store_events(struct store *store, int64_t after, unsigned limit, json_t **events,
+                 struct err *err);
+int store_events_acknowledge(struct store *store, int64_t seq, struct err *err);
+/* Unacknowledged events waiting. */
+int store_events_count(struct store *store, size_t *count, struct err *err);
+
+#endif

@@ -1,0 +1,40 @@
+/* Frames between the agent's processes: a 4-byte little-endian length, then one JSON object.
+ * The reader is bounded; an oversized or malformed frame is an error that ends the connection. */
+#ifndef SLICENODE_WIRE_H
+#define SLICENODE_WIRE_H
+
+#include "err.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define WIRE_MESSAGE_LIMIT (4u << 20)
+
+struct wire {
+    int fd;
+    char *buffer; /* bytes received and not yet taken */
+    size_t used;
+    size_t allocated;
+    bool closed;
+};
+
+/* Takes a connected socket, which stays the caller's to close. */
+void wire_init(struct wire *wire, int fd);
+void wire_free(struct wire *wire);
+
+/* Sends one object, waiting for room; `message` stays the caller's. */
+int wire_send(struct wire *wire, const json_t *message, struct err *err);
+
+/* Reads what is there (one read); 0 at success or when nothing was there, -1 at an error.
+ * Sets `closed` at the end of the stream. */
+int wire_fill(struct wire *wire, struct err *err);
+
+/* Takes one whole message from the buffer: 1 with a new reference, 0 when none is complete, -1. */
+int wire_take(struct wire *wire, json_t **message, struct err *err);
+
+/* Blocks until one message is there or `timeout_ms` passed (-1: for ever): 1, 0 at the end of the
+ * stream, -1 with ERR_TIMEOUT or another error. */
+int wire_receive(struct wire *wire, int timeout_ms, json_t **message, struct err *err);
+
+#endif
