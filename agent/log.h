@@ -5,7 +5,13 @@
 
 #include "err.h"
 
-enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
+enum log_level {
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_NOTICE,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_ERROR
+};
 
 /* Names the program in every line; `console_path` may be NULL. Messages below `level` are dropped. */
 void log_open(const char *program, enum log_level level, const char *console_path);

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define UUID_TEXT_BYTES 37  /* 36 characters and the terminator */
-#define TIME_TEXT_BYTES 25  /* 2026-01-02T03:04:05.678Z and the terminator */
+#define UUID_TEXT_BYTES 37 /* 36 characters and the terminator */
+#define TIME_TEXT_BYTES 25 /* 2026-01-02T03:04:05.678Z and the terminator */
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
@@ -26,13 +26,29 @@ void *xrealloc(void *pointer, size_t size);
 char *xstrdup(const char *text);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Copies a string into a buffer of `size` bytes; false when it did not fit (the buffer is then ""). */
+/* Copies a string into a buffer of `size` bytes; false when it did not fit (the buffer is then "").
+ */
 bool copy_text(char *to, size_t size, const char *from);
+
+/* Makes text fit for a terminal, a log line and JSON: control characters and bytes that are not
+ * UTF-8 become '?'. */
+void text_clean(char *text);
+
+/* One to `limit` bytes of printable ASCII (space to '~'). */
+bool text_printable(const char *text, size_t limit);
+
+/* A value from outside as an error message shows it: clean, in double quotes, shortened. Used as
+ * `quoted(value).text` in a call's arguments. */
+struct quoted {
+    char text[72];
+};
+struct quoted quoted(const char *value);
 
 /* Reads a whole file of at most `limit` bytes; the result is terminated and owned by the caller. */
 int read_file(const char *path, size_t limit, char **text, size_t *length, struct err *err);
 
-/* Replaces a file as one step (temporary file, fsync, rename, fsync of the folder). */
+/* Replaces a file as one step (hidden temporary file, fsync, rename, fsync of the folder). One
+ * writer per file at a time. */
 int write_file(const char *path, const void *data, size_t length, unsigned mode, struct err *err);
 
 /* Whole reads and writes across short counts and EINTR; -1 with errno, or the bytes before EOF. */

@@ -1,0 +1,141 @@
+#include "util.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_OUT_OF_MEMORY 111
+
+void cleanup_free(void *pointer_to_pointer)
+{
+    void *pointer;
+
+    memcpy(&pointer, pointer_to_pointer, sizeof(pointer));
+    free(pointer);
+}
+
+void cleanup_close(int *fd)
+{
+    int saved = errno;
+
+    if (*fd >= 0)
+        close(*fd);
+    errno = saved;
+}
+
+static void *checked(void *pointer)
+{
+    static const char message[] = "out of memory\n";
+
+    if (!pointer) {
+        (void)!write(STDERR_FILENO, message, sizeof(message) - 1);
+        _exit(EXIT_OUT_OF_MEMORY);
+    }
+    return pointer;
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+    if (count == 0 || size == 0)
+        count = size = 1;
+    return checked(calloc(count, size));
+}
+
+void *xrealloc(void *pointer, size_t size)
+{
+    return checked(realloc(pointer, size ? size : 1));
+}
+
+char *xstrdup(const char *text)
+{
+    return checked(strdup(text));
+}
+
+char *xasprintf(const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    return checked(length < 0 ? NULL : text);
+}
+
+bool copy_text(char *to, size_t size, const char *from)
+{
+    size_t length = strlen(from);
+
+    if (length >= size) {
+        if (size > 0)
+            to[0] = '\0';
+        return false;
+    }
+    memcpy(to, from, length + 1);
+    return true;
+}
+
+static bool continuation(unsigned char byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+/* The length of the printable UTF-8 character that `text` begins with, or 0 when it is a control
+ * character or no character at all. */
+static size_t printable_character(const unsigned char *text)
+{
+    if (text[0] < 0x80)
+        return text[0] >= 0x20 && text[0] != 0x7f ? 1 : 0;
+    if (text[0] >= 0xc2 && text[0] <= 0xdf && continuation(text[1]))
+        /* U+0080 to U+009f are control characters as well. */
+        return text[0] == 0xc2 && text[1] < 0xa0 ? 0 : 2;
+    if ((text[0] & 0xf0) == 0xe0 && continuation(text[1]) && continuation(text[2])) {
+        bool overlong = text[0] == 0xe0 && text[1] < 0xa0;
+        bool surrogate = text[0] == 0xed && text[1] >= 0xa0;
+        return overlong || surrogate ? 0 : 3;
+    }
+    if (text[0] >= 0xf0 && text[0] <= 0xf4 && continuation(text[1]) && continuation(text[2]) &&
+        continuation(text[3])) {
+        bool overlong = text[0] == 0xf0 && text[1] < 0x90;
+        bool beyond = text[0] == 0xf4 && text[1] >= 0x90;
+        return overlong || beyond ? 0 : 4;
+    }
+    return 0;
+}
+
+void text_clean(char *text)
+{
+    while (*text) {
+        size_t length = printable_character((const unsigned char *)text);
+        if (length == 0) {
+            *text = '?';
+            length = 1;
+        }
+        text += length;
+    }
+}
+
+bool text_printable(const char *text, size_t limit)
+{
+    size_t length = 0;
+
+    for (; text[length]; length++)
+        if (text[length] < ' ' || text[length] > '~' || length == limit)
+            return false;
+    return length > 0;
+}
+
+struct quoted quoted(const char *value)
+{
+    enum { SHOWN = 48 };
+    struct quoted result;
+    bool cut = strlen(value) > SHOWN;
+
+    snprintf(result.text, sizeof(result.text), "\"%.*s%s\"", SHOWN, value, cut ? "..." : "");
+    text_clean(result.text);
+    return result;
+}
