@@ -1,0 +1,324 @@
+#include "be_xen.h"
+
+#include "be_xen_internal.h"
+#include "log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define GONE_WAIT_MS 15000
+#define GONE_INTERVAL_MS 50
+#define CPU_INFO_LIMIT (1u << 20)
+
+/* --- Finding domains ---------------------------------------------------------------------------- */
+
+static bool is_slice(const libxl_uuid *uuid, const char *slice)
+{
+    char text[UUID_TEXT_BYTES];
+
+    snprintf(text, sizeof(text), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(*uuid));
+    return strcmp(text, slice) == 0;
+}
+
+int be_xen_find(struct be_xen *xen, const char *slice, bool dying, libxl_dominfo *info,
+                struct err *err)
+{
+    int count = 0, found = 0;
+
+    be_xen_forget(xen);
+    libxl_dominfo *list = libxl_list_domain(xen->context, &count);
+    if (!list)
+        return be_xen_fail(xen, err, ERROR_FAIL, "list the domains", NULL);
+    for (int i = 0; i < count && !found; i++) {
+        if (list[i].domid == 0 || !is_slice(&list[i].uuid, slice) || (list[i].dying && !dying))
+            continue;
+        *info = list[i]; /* the text it owns is not ours: only numbers are used */
+        info->ssid_label = NULL;
+        found = 1;
+    }
+    libxl_dominfo_list_free(list, count);
+    return found;
+}
+
+/* Whether the domain is one that this agent made: its name is its UUID. A dying one has lost its
+ * name already. */
+static bool is_ours(struct be_xen *xen, const libxl_dominfo *info, const char *uuid)
+{
+    char path[64];
+    unsigned length;
+
+    if (info->domid == 0)
+        return false;
+    snprintf(path, sizeof(path), "/local/domain/%u/name", info->domid);
+    CLEANUP_FREE char *name = xs_read(xen->store, XBT_NULL, path, &length);
+    return name ? strcmp(name, uuid) == 0 : info->dying;
+}
+
+static enum shutdown_reason reason_of(libxl_shutdown_reason reason)
+{
+    switch (reason) {
+    case LIBXL_SHUTDOWN_REASON_POWEROFF:
+        return SHUTDOWN_POWEROFF;
+    case LIBXL_SHUTDOWN_REASON_REBOOT:
+        return SHUTDOWN_REBOOT;
+    case LIBXL_SHUTDOWN_REASON_CRASH:
+    case LIBXL_SHUTDOWN_REASON_WATCHDOG:
+        return SHUTDOWN_CRASH;
+    default:
+        return SHUTDOWN_OTHER;
+    }
+}
+
+static void describe(const libxl_dominfo *info, struct domain_info *domain)
+{
+    memset(domain, 0, sizeof(*domain));
+    snprintf(domain->slice, sizeof(domain->slice), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(info->uuid));
+    domain->domain_id = (int)info->domid;
+    domain->cpu_ms = info->cpu_time / 1000000;
+    domain->memory_kib = info->current_memkb;
+    if (info->dying) {
+        domain->state = DOMAIN_DYING;
+    } else if (info->shutdown) {
+        domain->state = DOMAIN_SHUTDOWN;
+        domain->reason = reason_of(info->shutdown_reason);
+    } else {
+        domain->state = info->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
+    }
+}
+
+static int xen_list(void *state, struct domain_info *list, size_t limit, size_t *count,
+                    struct err *err)
+{
+    struct be_xen *xen = state;
+    int all = 0;
+
+    *count = 0;
+    be_xen_forget(xen);
+    libxl_dominfo *info = libxl_list_domain(xen->context, &all);
+    if (!info)
+        return be_xen_fail(xen, err, ERROR_FAIL, "list the domains", NULL);
+    for (int i = 0; i < all && *count < limit; i++) {
+        describe(&info[i], &list[*count]);
+        if (is_ours(xen, &info[i], list[*count].slice))
+            (*count)++;
+    }
+    libxl_dominfo_list_free(info, all);
+    return 0;
+}
+
+/* --- The host ------------------------------------------------------------------------------------ */
+
+int be_xen_free_kib(struct be_xen *xen, uint64_t *free_kib, struct err *err)
+{
+    libxl_physinfo physical;
+
+    be_xen_forget(xen);
+    libxl_physinfo_init(&physical);
+    int code = libxl_get_physinfo(xen->context, &physical);
+    if (code)
+        return be_xen_fail(xen, err, code, "ask Xen for the free memory", NULL);
+    /* Claimed pages are free still but promised to domains that are being built. */
+    uint64_t pages = physical.free_pages + physical.scrub_pages;
+    pages = pages > physical.outstanding_pages ? pages - physical.outstanding_pages : 0;
+    *free_kib = pages * PAGE_KIB;
+    libxl_physinfo_dispose(&physical);
+    return 0;
+}
+
+static void read_cpu_model(char *model, size_t size)
+{
+    CLEANUP_FREE char *text = NULL;
+    size_t length;
+
+    copy_text(model, size, "unknown");
+    if (read_file("/proc/cpuinfo", CPU_INFO_LIMIT, &text, &length, NULL) < 0)
+        return;
+    char *line = strstr(text, "model name");
+    char *value = line ? strchr(line, ':') : NULL;
+    if (!value)
+        return;
+    value += 1 + strspn(value + 1, " \t");
+    value[strcspn(value, "\n")] = '\0';
+    snprintf(model, size, "%s", value);
+}
+
+static int xen_host(void *state, struct host_info *host, struct err *err)
+{
+    struct be_xen *xen = state;
+    libxl_physinfo physical;
+    uint64_t free_kib;
+
+    memset(host, 0, sizeof(*host));
+    be_xen_forget(xen);
+    const libxl_version_info *version = libxl_get_version_info(xen->context);
+    if (!version)
+        return be_xen_fail(xen, err, ERROR_FAIL, "ask Xen for its version", NULL);
+    snprintf(host->hypervisor_version, sizeof(host->hypervisor_version), "%d.%d%s",
+             version->xen_version_major, version->xen_version_minor,
+             version->xen_version_extra ? version->xen_version_extra : "");
+    libxl_physinfo_init(&physical);
+    int code = libxl_get_physinfo(xen->context, &physical);
+    if (code)
+        return be_xen_fail(xen, err, code, "ask Xen for the hardware", NULL);
+    host->threads = physical.nr_cpus;
+    host->memory_mib = physical.total_pages * PAGE_KIB / 1024;
+    host->pvh = physical.cap_hvm && (physical.cap_hap || physical.cap_shadow);
+    host->pv = physical.cap_pv;
+    libxl_physinfo_dispose(&physical);
+    if (be_xen_free_kib(xen, &free_kib, err) < 0)
+        return -1;
+    host->memory_free_mib = free_kib / 1024;
+    read_cpu_model(host->cpu_model, sizeof(host->cpu_model));
+    return 0;
+}
+
+/* --- Stopping ------------------------------------------------------------------------------------ */
+
+static int xen_shutdown(void *state, const char *slice, bool reboot, struct err *err)
+{
+    struct be_xen *xen = state;
+    const char *wish = reboot ? "reboot" : "poweroff";
+    libxl_dominfo info;
+    char path[64];
+    int found = be_xen_find(xen, slice, false, &info, err);
+
+    if (found <= 0)
+        return found < 0 ? -1
+                         : err_set(err, ERR_SLICE_STATE, "slice %s has no running domain", slice);
+    if (info.shutdown)
+        return 0;
+    /* libxl_domain_shutdown would wait up to a minute for the guest's answer. */
+    snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", info.domid);
+    if (!xs_write(xen->store, XBT_NULL, path, wish, (unsigned)strlen(wish)))
+        return err_errno(err, ERR_HYPERVISOR_ERROR, errno, "cannot ask slice %s to %s", slice,
+                         wish);
+    return 0;
+}
+
+void be_xen_children_begin(sigset_t *saved)
+{
+    sigset_t child;
+
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    pthread_sigmask(SIG_UNBLOCK, &child, saved);
+}
+
+void be_xen_children_end(const sigset_t *saved)
+{
+    pthread_sigmask(SIG_SETMASK, saved, NULL);
+}
+
+/* A destroyed domain lingers until the last of its pages is given back: back ends may hold some. */
+static int wait_until_gone(struct be_xen *xen, uint32_t domain_id, const char *slice,
+                           struct err *err)
+{
+    uint64_t until = monotonic_ms() + GONE_WAIT_MS;
+
+    for (;;) {
+        libxl_dominfo info;
+
+        libxl_dominfo_init(&info);
+        int code = libxl_domain_info(xen->context, &info, domain_id);
+        libxl_dominfo_dispose(&info);
+        if (code == ERROR_DOMAIN_NOTFOUND)
+            return 0;
+        if (monotonic_ms() >= until)
+            return err_set(err, ERR_HYPERVISOR_ERROR,
+                           "the domain %u of slice %s is destroyed but does not go away: a device "
+                           "still holds its memory",
+                           domain_id, slice);
+        nanosleep(&(struct timespec){.tv_nsec = GONE_INTERVAL_MS * 1000000L}, NULL);
+    }
+}
+
+int be_xen_destroy(struct be_xen *xen, uint32_t domain_id, const char *slice, struct err *err)
+{
+    sigset_t saved;
+
+    be_xen_forget(xen);
+    be_xen_children_begin(&saved);
+    int code = libxl_domain_destroy(xen->context, domain_id, NULL);
+    be_xen_children_end(&saved);
+    if (code && code != ERROR_DOMAIN_NOTFOUND)
+        return be_xen_fail(xen, err, code, "destroy the domain of", slice);
+    return wait_until_gone(xen, domain_id, slice, err);
+}
+
+static int xen_destroy(void *state, const char *slice, struct err *err)
+{
+    struct be_xen *xen = state;
+    libxl_dominfo info;
+    int found = be_xen_find(xen, slice, false, &info, err);
+
+    if (found < 0)
+        return -1;
+    if (found)
+        return be_xen_destroy(xen, info.domid, slice, err);
+    /* Another call, or a worker that was killed, may have begun: its end is awaited all the same. */
+    found = be_xen_find(xen, slice, true, &info, err);
+    return found <= 0 ? found : wait_until_gone(xen, info.domid, slice, err);
+}
+
+static int xen_counters(void *state, const char *slice, struct domain_counters *counters,
+                        struct err *err)
+{
+    libxl_dominfo info;
+    int found = be_xen_find(state, slice, false, &info, err);
+
+    if (found <= 0)
+        return found < 0 ? -1
+                         : err_set(err, ERR_SLICE_STATE, "slice %s has no running domain", slice);
+    return be_xen_read_counters(info.domid, counters, err);
+}
+
+/* --- Opening and closing --------------------------------------------------------------------------*/
+
+static void xen_close(void *state)
+{
+    struct be_xen *xen = state;
+
+    if (!xen)
+        return;
+    if (xen->watch)
+        xs_close(xen->watch);
+    if (xen->store)
+        xs_close(xen->store);
+    libxl_ctx_free(xen->context);
+    free(xen);
+}
+
+int be_xen_open(struct hypervisor *hypervisor, struct err *err)
+{
+    struct be_xen *xen = xcalloc(1, sizeof(*xen));
+
+    be_xen_log_init(&xen->log);
+    int code = libxl_ctx_alloc(&xen->context, LIBXL_VERSION, 0, &xen->log.base);
+    if (code) {
+        be_xen_fail(xen, err, code, "reach the Xen toolstack", NULL);
+        xen_close(xen);
+        return -1;
+    }
+    xen->store = xs_open(0);
+    if (!xen->store) {
+        err_errno(err, ERR_HYPERVISOR_ERROR, errno, "cannot reach xenstored");
+        xen_close(xen);
+        return -1;
+    }
+    *hypervisor = (struct hypervisor){.state = xen,
+                                      .host = xen_host,
+                                      .domain_start = be_xen_start,
+                                      .domain_shutdown = xen_shutdown,
+                                      .domain_destroy = xen_destroy,
+                                      .domain_list = xen_list,
+                                      .domain_counters = xen_counters,
+                                      .watch_fd = be_xen_watch_fd,
+                                      .watch_read = be_xen_watch_read,
+                                      .close = xen_close};
+    return 0;
+}

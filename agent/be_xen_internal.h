@@ -1,0 +1,60 @@
+/* Shared by the be_xen files only; includes libxl.h. */
+#ifndef SLICENODE_BE_XEN_INTERNAL_H
+#define SLICENODE_BE_XEN_INTERNAL_H
+
+#include "backend.h"
+#include "err.h"
+#include "util.h"
+
+#include <libxl.h>
+#include <stdbool.h>
+#include <xenstore.h>
+#include <xentoollog.h>
+
+#define PAGE_KIB 4
+#define FOUND_TEXT_BYTES 512
+
+/* libxl's messages go to the log; the errors since be_xen_forget are kept for `struct err`. */
+struct be_xen_log {
+    xentoollog_logger base; /* must be first: libxl sees only this */
+    char errors[FOUND_TEXT_BYTES];
+};
+
+struct be_xen {
+    libxl_ctx *context;
+    struct xs_handle *store;
+    struct xs_handle *watch; /* NULL until asked for */
+    struct be_xen_log log;
+};
+
+void be_xen_log_init(struct be_xen_log *log);
+/* To be called before each libxl call whose failure will be reported. */
+void be_xen_forget(struct be_xen *xen);
+/* Reports libxl's return code with what libxl said itself; returns -1. */
+int be_xen_fail(struct be_xen *xen, struct err *err, int code, const char *what, const char *slice);
+
+/* The live domain of a slice: 1 and `info` filled, 0 when there is none, -1. Dying ones count only
+ * when `dying` is set. */
+int be_xen_find(struct be_xen *xen, const char *slice, bool dying, libxl_dominfo *info,
+                struct err *err);
+
+/* Memory that a new domain can be built from now. */
+int be_xen_free_kib(struct be_xen *xen, uint64_t *free_kib, struct err *err);
+
+/* Destroys one domain by number and waits until Xen has given its memory back. */
+int be_xen_destroy(struct be_xen *xen, uint32_t domain_id, const char *slice, struct err *err);
+
+/* libxl runs hotplug helpers as children and learns of their end by SIGCHLD, which our callers
+ * usually block. */
+void be_xen_children_begin(sigset_t *saved);
+void be_xen_children_end(const sigset_t *saved);
+
+int be_xen_start(void *state, const struct domain_config *config, int *domain_id, struct err *err);
+
+/* Counters of a domain's devices from sysfs. */
+int be_xen_read_counters(uint32_t domain_id, struct domain_counters *counters, struct err *err);
+
+int be_xen_watch_fd(void *state);
+int be_xen_watch_read(void *state, struct err *err);
+
+#endif

@@ -1,0 +1,97 @@
+#include "be_xen_internal.h"
+
+#include "log.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* libxl puts "libxl_nic.c:123:nic_add:Domain 5:" before what it has to say. The place is of no use
+ * to an operator. */
+static const char *skip_place(const char *text)
+{
+    const char *colon = strchr(text, ':');
+
+    if (!colon || colon - text < 3 || strncmp(colon - 2, ".c", 2) != 0)
+        return text;
+    const char *function = strchr(colon + 1, ':');
+    if (!function || !isdigit((unsigned char)colon[1]))
+        return text;
+    const char *message = strchr(function + 1, ':');
+    return message ? message + 1 : text;
+}
+
+static void keep_error(struct be_xen_log *log, const char *text)
+{
+    size_t used = strlen(log->errors);
+
+    while (*text == ' ')
+        text++;
+    if (strstr(log->errors, text))
+        return;
+    snprintf(log->errors + used, sizeof(log->errors) - used, "%s%s", used ? "; " : "", text);
+}
+
+static enum log_level level_of(xentoollog_level level)
+{
+    if (level >= XTL_ERROR)
+        return LOG_LEVEL_WARNING; /* whether it is an error is for the request to say */
+    if (level >= XTL_WARN)
+        return LOG_LEVEL_INFO;
+    return LOG_LEVEL_DEBUG;
+}
+
+__attribute__((format(printf, 5, 0))) static void say(xentoollog_logger *logger,
+                                                      xentoollog_level level, int error_number,
+                                                      const char *context, const char *format,
+                                                      va_list arguments)
+{
+    struct be_xen_log *log = (struct be_xen_log *)logger;
+    char text[FOUND_TEXT_BYTES];
+
+    vsnprintf(text, sizeof(text), format, arguments);
+    if (error_number >= 0) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof(text) - used, ": %s", strerror(error_number));
+    }
+    text[strcspn(text, "\n")] = '\0';
+    const char *message = skip_place(text);
+    log_write(level_of(level), "%s: %s", context ? context : "xen", message);
+    if (level >= XTL_ERROR)
+        keep_error(log, message);
+}
+
+static void progress(xentoollog_logger *logger, const char *context, const char *what, int percent,
+                     unsigned long done, unsigned long total)
+{
+    (void)logger;
+    (void)context;
+    (void)what;
+    (void)percent;
+    (void)done;
+    (void)total;
+}
+
+void be_xen_log_init(struct be_xen_log *log)
+{
+    log->base = (xentoollog_logger){.vmessage = say, .progress = progress, .destroy = NULL};
+    log->errors[0] = '\0';
+}
+
+void be_xen_forget(struct be_xen *xen)
+{
+    xen->log.errors[0] = '\0';
+}
+
+int be_xen_fail(struct be_xen *xen, struct err *err, int code, const char *what, const char *slice)
+{
+    enum err_code kind = ERR_HYPERVISOR_ERROR;
+
+    if (code == ERROR_NOMEM)
+        kind = ERR_INSUFFICIENT_MEMORY;
+    else if (code == ERROR_TIMEDOUT)
+        kind = ERR_TIMEOUT;
+    return err_set(
+        err, kind, "cannot %s%s%s: %s (%s)", what, slice ? " slice " : "", slice ? slice : "",
+        xen->log.errors[0] ? xen->log.errors : "libxl gave no reason", libxl_error_to_string(code));
+}

@@ -1,0 +1,234 @@
+/* Building a domain: libxl's configuration from ours, memory, and what a crash left half built. */
+#include "be_net.h"
+#include "be_xen_internal.h"
+#include "log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libxl_utils.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MEMORY_WAIT_MS 10000
+#define MEMORY_INTERVAL_MS 100
+#define NO_DOMAIN ((uint32_t)~0)
+#define DISKS_MAX 2
+
+/* Written for a domain when all of it is there, before it runs for the first time. A domain without
+ * it was left by a worker that died. Goes away with the domain's own folder. */
+static void built_path(char *path, size_t size, uint32_t domain_id)
+{
+    snprintf(path, size, "/libxl/%u/slicenode-built", domain_id);
+}
+
+static bool is_built(struct be_xen *xen, uint32_t domain_id)
+{
+    char path[64];
+    unsigned length;
+
+    built_path(path, sizeof(path), domain_id);
+    CLEANUP_FREE char *mark = xs_read(xen->store, XBT_NULL, path, &length);
+    return mark != NULL;
+}
+
+static int mark_built(struct be_xen *xen, uint32_t domain_id, struct err *err)
+{
+    char path[64];
+
+    built_path(path, sizeof(path), domain_id);
+    if (!xs_write(xen->store, XBT_NULL, path, "1", 1))
+        return err_errno(err, ERR_HYPERVISOR_ERROR, errno, "cannot write %s", path);
+    return 0;
+}
+
+/* --- libxl's configuration ----------------------------------------------------------------------- */
+
+/* libxl frees what its structs hold with free(3). */
+static char *text_or_null(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
+static int fill_general(struct be_xen *xen, const struct domain_config *config,
+                        libxl_domain_config *domain, struct err *err)
+{
+    const struct slice *slice = config->slice;
+    libxl_domain_create_info *create = &domain->c_info;
+    libxl_domain_build_info *build = &domain->b_info;
+
+    create->type = slice->type == SLICE_PVH ? LIBXL_DOMAIN_TYPE_PVH : LIBXL_DOMAIN_TYPE_PV;
+    create->name = xstrdup(slice->id);
+    if (libxl_uuid_from_string(&create->uuid, slice->id))
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s is not a UUID", slice->id);
+    libxl_domain_build_info_init_type(build, create->type);
+    build->max_vcpus = (int)slice->vcpus;
+    if (libxl_bitmap_alloc(xen->context, &build->avail_vcpus, build->max_vcpus))
+        return err_set(err, ERR_INTERNAL, "cannot describe %u vCPUs", slice->vcpus);
+    for (int i = 0; i < build->max_vcpus; i++)
+        libxl_bitmap_set(&build->avail_vcpus, i);
+    build->max_memkb = build->target_memkb = slice->memory_mib * 1024;
+    /* All memory is promised before the first page is taken: two domains built at once cannot both
+     * get half of theirs. */
+    libxl_defbool_set(&build->claim_mode, true);
+    build->kernel = xstrdup(config->kernel_path);
+    build->ramdisk = text_or_null(config->ramdisk_path);
+    build->cmdline = text_or_null(config->command_line);
+    return 0;
+}
+
+static void fill_disk(libxl_device_disk *disk, const char *path, const char *device, bool writable)
+{
+    libxl_device_disk_init(disk);
+    disk->pdev_path = xstrdup(path);
+    disk->vdev = xstrdup(device);
+    disk->backend = LIBXL_DISK_BACKEND_PHY;
+    disk->format = LIBXL_DISK_FORMAT_RAW;
+    disk->readwrite = writable;
+}
+
+static void fill_disks(const struct domain_config *config, libxl_domain_config *domain)
+{
+    domain->disks = xcalloc(DISKS_MAX, sizeof(*domain->disks));
+    fill_disk(&domain->disks[domain->num_disks++], config->disk_path, "xvda", true);
+    if (config->seed_path)
+        fill_disk(&domain->disks[domain->num_disks++], config->seed_path, "xvdb", false);
+}
+
+static int fill_nics(const struct slice *slice, libxl_domain_config *domain, struct err *err)
+{
+    domain->nics = xcalloc(SLICE_NICS_MAX, sizeof(*domain->nics));
+    for (unsigned i = 0; i < slice->nic_count; i++) {
+        const struct nic *from = &slice->nics[i];
+        libxl_device_nic *nic = &domain->nics[i];
+        unsigned char *mac = nic->mac;
+        char bridge[NIC_NAME_BYTES];
+
+        libxl_device_nic_init(nic);
+        domain->num_nics++;
+        nic->devid = (int)i;
+        nic->nictype = LIBXL_NIC_TYPE_VIF;
+        nic->script = xstrdup("vif-bridge");
+        if (be_net_bridge_name(from, bridge, err) < 0)
+            return -1;
+        nic->bridge = xstrdup(bridge);
+        if (sscanf(from->mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2],
+                   &mac[3], &mac[4], &mac[5]) != 6)
+            return err_set(err, ERR_INVALID_ARGUMENT, "%s is not a MAC address", from->mac);
+    }
+    return 0;
+}
+
+static int fill(struct be_xen *xen, const struct domain_config *config, libxl_domain_config *domain,
+                struct err *err)
+{
+    if (fill_general(xen, config, domain, err) < 0)
+        return -1;
+    fill_disks(config, domain);
+    return fill_nics(config->slice, domain, err);
+}
+
+/* --- Memory -------------------------------------------------------------------------------------- */
+
+/* Waits until the memory that the domain needs is free: that of one destroyed a moment ago comes
+ * back in pieces. */
+static int wait_for_memory(struct be_xen *xen, libxl_domain_config *domain, struct err *err)
+{
+    uint64_t until = monotonic_ms() + MEMORY_WAIT_MS, need_kib, free_kib;
+    libxl_domain_config trial;
+
+    /* The calculation fills in defaults that must not stay in the real one. */
+    be_xen_forget(xen);
+    libxl_domain_config_init(&trial);
+    libxl_domain_config_copy(xen->context, &trial, domain);
+    int code = libxl_domain_need_memory(xen->context, &trial, NO_DOMAIN, &need_kib);
+    libxl_domain_config_dispose(&trial);
+    if (code)
+        return be_xen_fail(xen, err, code, "calculate the memory of", domain->c_info.name);
+    for (;;) {
+        if (be_xen_free_kib(xen, &free_kib, err) < 0)
+            return -1;
+        if (free_kib >= need_kib)
+            return 0;
+        if (monotonic_ms() >= until)
+            return err_set(err, ERR_INSUFFICIENT_MEMORY,
+                           "slice %s needs %" PRIu64 " MiB with its overhead and %" PRIu64
+                           " MiB are free",
+                           domain->c_info.name, (need_kib + 1023) / 1024, free_kib / 1024);
+        nanosleep(&(struct timespec){.tv_nsec = MEMORY_INTERVAL_MS * 1000000L}, NULL);
+    }
+}
+
+/* --- Starting ------------------------------------------------------------------------------------ */
+
+/* Lets a domain run whose devices are all there. */
+static int launch(struct be_xen *xen, uint32_t domain_id, const char *slice, struct err *err)
+{
+    if (mark_built(xen, domain_id, err) < 0)
+        return -1;
+    be_xen_forget(xen);
+    int code = libxl_domain_unpause(xen->context, domain_id, NULL);
+    return code ? be_xen_fail(xen, err, code, "let run", slice) : 0;
+}
+
+/* 1 when the slice runs already; otherwise its remains are removed. */
+static int settle_existing(struct be_xen *xen, const char *slice, int *domain_id, struct err *err)
+{
+    libxl_dominfo info;
+    int found = be_xen_find(xen, slice, true, &info, err);
+
+    if (found <= 0)
+        return found;
+    if (!info.dying && !info.shutdown && is_built(xen, info.domid)) {
+        *domain_id = (int)info.domid;
+        /* The mark is set before the first instruction: a worker may have died in between. */
+        if (info.paused && info.cpu_time == 0 && launch(xen, info.domid, slice, err) < 0)
+            return -1;
+        return 1;
+    }
+    log_info("removing the remains of domain %u of slice %s", info.domid, slice);
+    return be_xen_destroy(xen, info.domid, slice, err);
+}
+
+static int create(struct be_xen *xen, libxl_domain_config *domain, int *domain_id, struct err *err)
+{
+    const char *slice = domain->c_info.name;
+    uint32_t id = NO_DOMAIN;
+    libxl_dominfo info;
+    sigset_t saved;
+
+    be_xen_forget(xen);
+    be_xen_children_begin(&saved);
+    int code = libxl_domain_create_new(xen->context, domain, &id, NULL, NULL);
+    be_xen_children_end(&saved);
+    if (code)
+        be_xen_fail(xen, err, code, "build", slice);
+    else if (launch(xen, id, slice, err) == 0) {
+        *domain_id = (int)id;
+        return 0;
+    }
+    /* libxl cleans up after most of its failures; whatever it left goes here. */
+    if (be_xen_find(xen, slice, true, &info, NULL) > 0)
+        be_xen_destroy(xen, info.domid, slice, NULL);
+    return -1;
+}
+
+int be_xen_start(void *state, const struct domain_config *config, int *domain_id, struct err *err)
+{
+    struct be_xen *xen = state;
+    libxl_domain_config domain;
+    int settled = settle_existing(xen, config->slice->id, domain_id, err);
+
+    if (settled != 0)
+        return settled < 0 ? -1 : 0;
+    libxl_domain_config_init(&domain);
+    int result = fill(xen, config, &domain, err);
+    if (result == 0)
+        result = wait_for_memory(xen, &domain, err);
+    if (result == 0)
+        result = create(xen, &domain, domain_id, err);
+    libxl_domain_config_dispose(&domain);
+    return result;
+}
