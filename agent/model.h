@@ -3,6 +3,7 @@
 #ifndef SLICENODE_MODEL_H
 #define SLICENODE_MODEL_H
 
+#include "check.h"
 #include "err.h"
 #include "util.h"
 
@@ -10,17 +11,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SLICE_NAME_BYTES 64   /* 1-63 characters: letters, digits, '.', '-', '_' */
+#define SLICE_NAME_BYTES 64 /* 1-63 characters: letters, digits, '.', '-', '_' */
 #define SLICE_NICS_MAX 8
-#define NIC_ADDRESSES_MAX 8
-#define NIC_DNS_MAX 4
+#define NIC_ADDRESSES_MAX 16
+#define NIC_DNS_MAX 8
 #define NIC_NAME_BYTES 16     /* IFNAMSIZ */
 #define ADDRESS_TEXT_BYTES 50 /* an IPv6 address with its prefix length */
 #define URL_BYTES 2048
 #define SHA256_TEXT_BYTES 65
-#define COMMAND_LINE_BYTES 1024
+#define COMMAND_LINE_BYTES 1024 /* what Xen hands to a PV kernel */
 #define USER_DATA_LIMIT (64u << 10)
-#define SSH_KEYS_MAX 16
+#define SSH_KEYS_MAX 64
+#define SSH_KEYS_LIMIT (256u << 10) /* all of a slice's keys together */
+#define CONSOLE_BYTES_LIMIT (1u << 20)
 
 enum slice_state {
     SLICE_PROVISIONING,
@@ -60,7 +63,7 @@ enum operation {
 struct nic {
     char bridge[NIC_NAME_BYTES];
     int vlan; /* 0: none */
-    char mac[18];
+    char mac[MAC_TEXT_BYTES];
     char addresses[NIC_ADDRESSES_MAX][ADDRESS_TEXT_BYTES]; /* none: DHCP */
     unsigned address_count;
     char gateway[ADDRESS_TEXT_BYTES];
@@ -72,11 +75,12 @@ struct image {
     char id[UUID_TEXT_BYTES];
     enum image_kind kind;
     enum compression compression;
-    char url[URL_BYTES];             /* "" when unknown */
-    char sha256[SHA256_TEXT_BYTES];  /* of the bytes as transferred; "" when not given */
-    uint64_t transfer_bytes;         /* 0 when not given */
-    uint64_t size_bytes;             /* of the volume; 0 until imported */
-    uint32_t thin_id;                /* of a disk image */
+    char url[URL_BYTES];            /* "" when unknown */
+    char sha256[SHA256_TEXT_BYTES]; /* of the bytes as transferred; "" when not given */
+    uint64_t transfer_bytes;        /* 0 when not given */
+    uint64_t size_bytes;            /* of the volume; 0 until imported */
+    uint64_t mapped_bytes;          /* of the pool, once imported: what it reserves */
+    uint32_t thin_id;               /* of a disk image */
     bool ready;
 };
 
@@ -97,14 +101,14 @@ struct slice {
     char command_line[COMMAND_LINE_BYTES];
     struct nic nics[SLICE_NICS_MAX];
     unsigned nic_count;
-    char hostname[SLICE_NAME_BYTES];
+    char hostname[HOSTNAME_BYTES];
     char *ssh_keys[SSH_KEYS_MAX]; /* owned */
     unsigned ssh_key_count;
     char *user_data; /* owned; NULL for none */
     bool restart_on_crash;
     uint32_t disk_thin_id; /* 0: none yet */
     uint32_t seed_thin_id;
-    int domain_id; /* -1: none */
+    int domain_id;    /* -1: none */
     struct err error; /* ERR_NONE when well */
 };
 
@@ -146,7 +150,11 @@ const char *operation_name(enum operation operation);
 int request_parse(const json_t *object, struct request *request, struct err *err);
 void request_free(struct request *request);
 
-/* slice.provision's arguments. `image->url` is "" when the image must already be there. */
+/* The arguments of each operation. What is optional gets its default; on failure nothing is left for
+ * the caller to free. */
+
+/* slice.provision. `image->url` is "" when the image must already be there; a slice that names no
+ * network gets one card on xenbr0 with DHCP, and every card has a MAC address. */
 int provision_parse(const char *slice_id, const json_t *args, struct slice *slice,
                     struct image *image, struct err *err);
 int image_parse(const json_t *args, struct image *image, struct err *err);
@@ -155,6 +163,8 @@ int snapshot_parse(enum operation operation, const json_t *args, struct snapshot
                    struct err *err);
 int image_delete_parse(const json_t *args, char id[static UUID_TEXT_BYTES], struct err *err);
 int console_parse(const json_t *args, unsigned *bytes, struct err *err);
+/* For the operations without arguments. */
+int no_args_parse(const json_t *args, struct err *err);
 
 /* Releases what a slice owns; the struct itself is the caller's. */
 void slice_free(struct slice *slice);
@@ -164,9 +174,10 @@ json_t *slice_to_store(const struct slice *slice);
 int slice_from_store(const json_t *object, struct slice *slice, struct err *err);
 
 /* The protocol's Slice object; `snapshots` in order of time. */
-json_t *slice_to_protocol(const struct slice *slice, const struct snapshot *snapshots, size_t count);
+json_t *slice_to_protocol(const struct slice *slice, const struct snapshot *snapshots,
+                          size_t count);
 
-/* {code, message} or JSON null. */
+/* {code, message}, or JSON null when there is no error. */
 json_t *err_to_json(const struct err *err);
 
 #endif

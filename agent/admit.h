@@ -1,0 +1,52 @@
+/* Admission: what a node has, what it has promised, and whether something more fits. Pure and exact:
+ * what is admitted can be started, also when every slice fills its disk. */
+#ifndef SLICENODE_ADMIT_H
+#define SLICENODE_ADMIT_H
+
+#include "backend.h"
+#include "err.h"
+#include "model.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct capacity {
+    unsigned threads;
+    bool pvh;
+    bool pv;
+    uint64_t memory_mib; /* for slices and their overhead, dom0 and hypervisor not counted */
+    uint64_t memory_promised_mib;
+    bool storage; /* the node has a pool; else the rest is 0 */
+    struct pool_usage pool;
+    uint64_t disk_bytes;
+    uint64_t disk_promised_bytes;
+};
+
+/* Memory that a slice's domain takes from the hypervisor, its page tables and structures included. */
+uint64_t admit_slice_memory_mib(const struct slice *slice);
+
+/* Pool space that a slice may come to fill, its seed included. */
+uint64_t admit_slice_disk_bytes(const struct slice *slice);
+
+/* Sums up what the slices (other than `except`, which may be NULL), images and snapshots have been
+ * promised. A slice's memory counts while it is to run or still has its domain. */
+void admit_promises(struct capacity *capacity, const struct slice *slices, size_t slice_count,
+                    const char *except, const struct image *images, size_t image_count,
+                    const struct snapshot *snapshots, size_t snapshot_count);
+
+/* 0 when it fits; else insufficient_* or pool_full with what was asked and what is left. */
+int admit_vcpus(const struct capacity *capacity, unsigned vcpus, struct err *err);
+int admit_memory(const struct capacity *capacity, const struct slice *slice, struct err *err);
+int admit_disk(const struct capacity *capacity, uint64_t bytes, const char *what, struct err *err);
+
+/* storage_missing or pool_full when no new volume may be made at all. */
+int admit_pool(const struct capacity *capacity, struct err *err);
+
+uint64_t admit_memory_free_mib(const struct capacity *capacity);
+uint64_t admit_disk_free_bytes(const struct capacity *capacity);
+
+/* Percent of the pool's metadata in use. */
+double admit_metadata_percent(const struct capacity *capacity);
+
+#endif

@@ -1,0 +1,22 @@
+/* Opens the node's hypervisor, storage and network as one. Implemented by be_node (Xen, thin pool,
+ * bridges) in the image and by be_sim in the build for tests. */
+#ifndef SLICENODE_BACKEND_OPEN_H
+#define SLICENODE_BACKEND_OPEN_H
+
+#include "backend.h"
+
+#include <stdbool.h>
+
+struct backend_options {
+    const char *kind;        /* "xen" or "sim" */
+    const char *pool;        /* device mapper's name of the thin pool */
+    bool storage;            /* false: the node has no pool; `storage` is left all NULL */
+    const char *console_dir; /* where the simulated hypervisor writes the slices' consoles */
+    const char *sim_dir;     /* state of the simulated node */
+};
+
+/* The strings in `options` must live as long as the backend. */
+int backend_open(const struct backend_options *options, struct backend *backend, struct err *err);
+void backend_close(struct backend *backend);
+
+#endif

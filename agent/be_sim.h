@@ -1,0 +1,52 @@
+/* The simulated node's insides, shared by its files. Its whole state is a folder, so that it outlives
+ * a killed agent and is the same for the parent, its workers and the test that looks on:
+ *
+ *     node.json      what the node is and how it misbehaves; written by the test, all keys optional:
+ *                    memory_mib threads pool_mib metadata_percent data_used_percent pvh pv
+ *                    ignore_shutdown read_only boot_text
+ *                    delay_ms {call: n}
+ *                    fail [{call, nth?, times?, code, message?}]   the nth call and `times` from there
+ *                    kill_at n     the agent is killed at the nth point (two for each call below)
+ *     calls.json     how often each changing call was made, and "points"
+ *     domains/ID     {domain_id, state: running|paused|shutdown, reason, memory_mib}; a test may
+ *                    rewrite it (rename into place) or remove it: the agent's watch sees it
+ *     volumes/N      a thin volume's data, a sparse file
+ *     active/NAME    symbolic link to the volume
+ */
+#ifndef SLICENODE_BE_SIM_H
+#define SLICENODE_BE_SIM_H
+
+#include "backend_open.h"
+
+#include <jansson.h>
+#include <sys/types.h>
+
+struct sim {
+    char *folder;
+    const char *console_dir;
+    pid_t agent; /* the parent, which kill_at kills */
+    int watch;   /* inotify, -1 in workers that have not asked for it */
+};
+
+/* Before and after every call that changes something: counts, delays, fails, kills. */
+int sim_enter(struct sim *sim, const char *call, struct err *err);
+void sim_leave(struct sim *sim);
+
+/* The setting of node.json. */
+json_int_t sim_number(struct sim *sim, const char *name, json_int_t usual);
+bool sim_flag(struct sim *sim, const char *name, bool usual);
+char *sim_text(struct sim *sim, const char *name); /* owned; NULL when not set */
+
+/* One at a time across processes. Returns a descriptor to close. */
+int sim_lock(struct sim *sim);
+
+json_t *sim_load(const char *path); /* NULL when absent or torn */
+int sim_save(const char *path, const json_t *object, struct err *err);
+
+void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor);
+void sim_storage(struct sim *sim, struct storage *storage);
+
+/* Whether a domain uses the volume of that name now. */
+bool sim_volume_busy(struct sim *sim, const char *name);
+
+#endif

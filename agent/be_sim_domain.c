@@ -1,0 +1,262 @@
+/* The simulated hypervisor: a domain is a file. */
+#include "be_sim.h"
+
+#include "admit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#define MEMORY_MIB_USUAL 16384
+#define THREADS_USUAL 8
+
+/* A disk that begins so has no boot loader that finds anything, or ends at once. */
+#define MARK_UNBOOTABLE "NOBOOT"
+#define MARK_HALTS "HALTS!"
+
+static char *domain_path(struct sim *sim, const char *slice)
+{
+    return xasprintf("%s/domains/%s", sim->folder, slice);
+}
+
+static enum shutdown_reason reason_of(const char *text)
+{
+    if (!text)
+        return SHUTDOWN_NONE;
+    return strcmp(text, "poweroff") == 0 ? SHUTDOWN_POWEROFF
+           : strcmp(text, "reboot") == 0 ? SHUTDOWN_REBOOT
+           : strcmp(text, "crash") == 0  ? SHUTDOWN_CRASH
+                                         : SHUTDOWN_OTHER;
+}
+
+static int sim_list(void *state, struct domain_info *list, size_t limit, size_t *count,
+                    struct err *err)
+{
+    struct sim *sim = state;
+    CLEANUP_FREE char *folder = xasprintf("%s/domains", sim->folder);
+    DIR *open_folder = opendir(folder);
+    struct dirent *entry;
+    *count = 0;
+    if (!open_folder)
+        return err_errno(err, ERR_HYPERVISOR_ERROR, errno, "cannot list %s", folder);
+    while ((entry = readdir(open_folder)) && *count < limit) {
+        if (!uuid_valid(entry->d_name))
+            continue;
+        CLEANUP_FREE char *path = domain_path(sim, entry->d_name);
+        json_t *domain = sim_load(path);
+        const char *word = json_string_value(json_object_get(domain, "state"));
+        if (word) {
+            struct domain_info *info = &list[(*count)++];
+            memset(info, 0, sizeof(*info));
+            copy_text(info->slice, sizeof(info->slice), entry->d_name);
+            info->domain_id = (int)json_integer_value(json_object_get(domain, "domain_id"));
+            info->state = strcmp(word, "running") == 0  ? DOMAIN_RUNNING
+                          : strcmp(word, "paused") == 0 ? DOMAIN_PAUSED
+                                                        : DOMAIN_SHUTDOWN;
+            info->reason = reason_of(json_string_value(json_object_get(domain, "reason")));
+            info->cpu_ms = monotonic_ms() / 10;
+            info->memory_kib =
+                (uint64_t)json_integer_value(json_object_get(domain, "memory_mib")) * 1024;
+        }
+        json_decref(domain);
+    }
+    closedir(open_folder);
+    return 0;
+}
+
+static uint64_t memory_used_mib(struct sim *sim)
+{
+    CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
+    size_t count;
+    uint64_t used = 0;
+    if (sim_list(sim, list, DOMAIN_LIST_MAX, &count, NULL) < 0)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        used += list[i].memory_kib / 1024;
+    return used;
+}
+
+static int sim_host(void *state, struct host_info *info, struct err *err)
+{
+    struct sim *sim = state;
+    uint64_t all = (uint64_t)sim_number(sim, "memory_mib", MEMORY_MIB_USUAL);
+    uint64_t used = memory_used_mib(sim);
+    (void)err;
+    memset(info, 0, sizeof(*info));
+    copy_text(info->hypervisor_version, sizeof(info->hypervisor_version), "4.20.0-sim");
+    copy_text(info->cpu_model, sizeof(info->cpu_model), "Simulated CPU");
+    info->threads = (unsigned)sim_number(sim, "threads", THREADS_USUAL);
+    info->memory_mib = all + 512;
+    info->memory_free_mib = used < all ? all - used : 0;
+    info->pvh = sim_flag(sim, "pvh", true);
+    info->pv = sim_flag(sim, "pv", true);
+    return 0;
+}
+
+static void print_console(struct sim *sim, const char *slice, const char *text)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/guest-%s.log", sim->console_dir, slice);
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)!write(fd, text, strlen(text));
+}
+
+/* What the slice's disk begins with decides what it prints; true when it runs on. */
+static bool boot(struct sim *sim, const struct domain_config *config)
+{
+    char mark[sizeof(MARK_UNBOOTABLE)] = "";
+    CLEANUP_CLOSE int fd = open(config->disk_path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)!read(fd, mark, sizeof(mark) - 1);
+    if (strcmp(mark, MARK_UNBOOTABLE) == 0) {
+        print_console(sim, config->slice->id,
+                      "error: no such device: /boot/grub/grub.cfg.\r\n\r\ngrub> ");
+        return true;
+    }
+    if (strcmp(mark, MARK_HALTS) == 0) {
+        print_console(sim, config->slice->id, "error: no suitable image\r\n");
+        return false;
+    }
+    CLEANUP_FREE char *text = sim_text(sim, "boot_text");
+    print_console(sim, config->slice->id,
+                  text ? text : "Linux version 6.12.0 (sim)\r\nsim login: ");
+    return true;
+}
+
+static int start_locked(struct sim *sim, const struct domain_config *config, int *domain_id,
+                        struct err *err)
+{
+    CLEANUP_FREE char *path = domain_path(sim, config->slice->id);
+    CLEANUP_FREE char *last_path = xasprintf("%s/last_domain", sim->folder);
+    uint64_t needed = admit_slice_memory_mib(config->slice);
+    uint64_t all = (uint64_t)sim_number(sim, "memory_mib", MEMORY_MIB_USUAL);
+    json_t *present = sim_load(path);
+    if (present) {
+        *domain_id = (int)json_integer_value(json_object_get(present, "domain_id"));
+        json_decref(present);
+        return 0;
+    }
+    if (access(config->disk_path, R_OK) < 0 || access(config->seed_path, R_OK) < 0)
+        return err_errno(err, ERR_HYPERVISOR_ERROR, errno, "a disk of slice %s is not there",
+                         config->slice->id);
+    if (memory_used_mib(sim) + needed > all)
+        return err_set(err, ERR_HYPERVISOR_ERROR, "the simulated machine has no memory left");
+    json_t *last = sim_load(last_path);
+    *domain_id = (int)json_integer_value(json_object_get(last, "id")) + 1;
+    json_decref(last);
+    last = json_pack("{s:i}", "id", *domain_id);
+    sim_save(last_path, last, NULL);
+    json_decref(last);
+    bool runs = boot(sim, config);
+    json_t *domain = json_pack("{s:i, s:s, s:s, s:I}", "domain_id", *domain_id, "state",
+                               runs ? "running" : "shutdown", "reason", runs ? "none" : "poweroff",
+                               "memory_mib", (json_int_t)needed);
+    int result = sim_save(path, domain, err);
+    json_decref(domain);
+    return result;
+}
+
+static int sim_start(void *state, const struct domain_config *config, int *domain_id,
+                     struct err *err)
+{
+    if (sim_enter(state, "domain_start", err) < 0)
+        return -1;
+    int lock = sim_lock(state);
+    int result = start_locked(state, config, domain_id, err);
+    close(lock);
+    sim_leave(state);
+    return result;
+}
+
+static int sim_shutdown(void *state, const char *slice, bool reboot, struct err *err)
+{
+    struct sim *sim = state;
+    CLEANUP_FREE char *path = domain_path(sim, slice);
+    int result = 0;
+    if (sim_enter(sim, "domain_shutdown", err) < 0)
+        return -1;
+    int lock = sim_lock(sim);
+    json_t *domain = sim_load(path);
+    if (domain && !sim_flag(sim, "ignore_shutdown", false)) {
+        json_object_set_new(domain, "state", json_string("shutdown"));
+        json_object_set_new(domain, "reason", json_string(reboot ? "reboot" : "poweroff"));
+        result = sim_save(path, domain, err);
+    }
+    json_decref(domain);
+    close(lock);
+    sim_leave(sim);
+    return result;
+}
+
+static int sim_destroy(void *state, const char *slice, struct err *err)
+{
+    CLEANUP_FREE char *path = domain_path(state, slice);
+    if (sim_enter(state, "domain_destroy", err) < 0)
+        return -1;
+    int gone = unlink(path);
+    if (gone < 0 && errno != ENOENT)
+        return err_errno(err, ERR_HYPERVISOR_ERROR, errno, "cannot remove %s", path);
+    sim_leave(state);
+    return 0;
+}
+
+static int sim_counters(void *state, const char *slice, struct domain_counters *counters,
+                        struct err *err)
+{
+    CLEANUP_FREE char *path = domain_path(state, slice);
+    memset(counters, 0, sizeof(*counters));
+    if (access(path, F_OK) < 0)
+        return err_set(err, ERR_HYPERVISOR_ERROR, "slice %s has no domain", slice);
+    counters->disk_read_bytes = 4096;
+    counters->net_sent_bytes = 64;
+    return 0;
+}
+
+static int sim_watch_fd(void *state)
+{
+    struct sim *sim = state;
+    CLEANUP_FREE char *folder = xasprintf("%s/domains", sim->folder);
+    if (sim->watch < 0) {
+        sim->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        if (sim->watch >= 0)
+            inotify_add_watch(sim->watch, folder, IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE);
+    }
+    return sim->watch;
+}
+
+static int sim_watch_read(void *state, struct err *err)
+{
+    struct sim *sim = state;
+    char events[4096];
+    (void)err;
+    while (read(sim->watch, events, sizeof(events)) > 0)
+        ;
+    return 0;
+}
+
+bool sim_volume_busy(struct sim *sim, const char *name)
+{
+    const char *dash = strchr(name, '-');
+    if (!dash || (strncmp(name, "slice-", 6) != 0 && strncmp(name, "seed-", 5) != 0))
+        return false;
+    CLEANUP_FREE char *path = domain_path(sim, dash + 1);
+    return access(path, F_OK) == 0;
+}
+
+void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor)
+{
+    *hypervisor = (struct hypervisor){.state = sim,
+                                      .host = sim_host,
+                                      .domain_start = sim_start,
+                                      .domain_shutdown = sim_shutdown,
+                                      .domain_destroy = sim_destroy,
+                                      .domain_list = sim_list,
+                                      .domain_counters = sim_counters,
+                                      .watch_fd = sim_watch_fd,
+                                      .watch_read = sim_watch_read};
+}

@@ -1,0 +1,34 @@
+/* The slices' console logs, written by xenconsoled as CONSOLE_DIR/guest-<slice>.log. Each is kept as
+ * a ring of two files: the log and, when it had grown, what came before as .log.1. */
+#ifndef SLICENODE_CONSOLE_H
+#define SLICENODE_CONSOLE_H
+
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Size at which the log is moved on to .1. */
+#define CONSOLE_ROTATE_BYTES (1u << 20)
+
+/* The last `bytes` bytes as valid UTF-8 (other bytes become U+FFFD), owned by the caller;
+ * `truncated` says whether there was more. console_unavailable when there is no log. */
+int console_tail(const char *folder, const char *slice, unsigned bytes, char **text,
+                 bool *truncated, struct err *err);
+
+/* Raw bytes of the log from `offset` on, at most `limit`; owned by the caller, terminated. When the
+ * log has become shorter, from its beginning. Sets `offset` to the end of what was read. */
+int console_read(const char *folder, const char *slice, uint64_t *offset, unsigned limit,
+                 char **text, size_t *length, struct err *err);
+
+/* Size of the log now; 0 when there is none. */
+uint64_t console_size(const char *folder, const char *slice);
+
+/* Moves every log that is too long on. */
+void console_rotate(const char *folder);
+
+/* Removes a slice's logs; absent ones are fine. */
+int console_remove(const char *folder, const char *slice, struct err *err);
+
+#endif

@@ -1,0 +1,44 @@
+/* Events on their way out: recorded in the store for the controller, and handed to a listener for the
+ * clients of the local socket. */
+#ifndef SLICENODE_OUTBOX_H
+#define SLICENODE_OUTBOX_H
+
+#include "err.h"
+#include "store.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct outbox;
+
+struct event {
+    const char *type;    /* of the protocol, such as "request.done" */
+    const char *request; /* NULL or "" for none, likewise the slice */
+    const char *slice;
+    const char *step;
+    bool has_progress;
+    int progress; /* percent */
+    json_t *result;          /* borrowed; NULL for none */
+    const struct err *error; /* NULL or ERR_NONE for none */
+    const char *console;     /* last lines of the slice's console, with an error; NULL for none */
+};
+
+#define EVENT(...) (&(struct event){__VA_ARGS__})
+
+/* `event` is the protocol's object with its seq and stays the outbox's. */
+typedef void outbox_listener(void *context, const json_t *event);
+
+struct outbox *outbox_new(struct store *store);
+void outbox_free(struct outbox *outbox);
+void outbox_listen(struct outbox *outbox, outbox_listener *listener, void *context);
+
+/* Records an event, within the caller's transaction if there is one. */
+void outbox_add(struct outbox *outbox, const struct event *event);
+
+/* Events that a listener has not seen yet are handed to it: called when a transaction is over. */
+void outbox_flush(struct outbox *outbox);
+
+/* {code, message, console?} */
+json_t *outbox_error(const struct err *error, const char *console);
+
+#endif

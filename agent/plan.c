@@ -1,0 +1,215 @@
+#include "plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void volume_name(char name[static VOLUME_NAME_BYTES], const char *prefix, const char *id)
+{
+    snprintf(name, VOLUME_NAME_BYTES, "%s-%s", prefix, id);
+}
+
+const char *step_name(enum step_kind kind)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        STEP_KINDS(X)
+#undef X
+    };
+    return kind < STEP_COUNT ? names[kind] : "unknown";
+}
+
+static struct step *add(struct plan *plan, enum step_kind kind)
+{
+    plan->steps = xrealloc(plan->steps, (plan->count + 1) * sizeof(*plan->steps));
+    struct step *step = &plan->steps[plan->count++];
+    memset(step, 0, sizeof(*step));
+    step->kind = kind;
+    return step;
+}
+
+static struct step *add_volume(struct plan *plan, enum step_kind kind, const char *prefix,
+                               const char *id, uint32_t thin_id)
+{
+    struct step *step = add(plan, kind);
+    if (prefix)
+        volume_name(step->name, prefix, id);
+    step->thin_id = thin_id;
+    return step;
+}
+
+static uint64_t disk_bytes(const struct slice *slice)
+{
+    return slice->disk_gib * GIB;
+}
+
+static void add_import(struct plan *plan, const struct plan_facts *facts)
+{
+    const struct image *image = facts->image;
+    struct step *step;
+    if (image->kind == IMAGE_DISK) {
+        step = add_volume(plan, STEP_IMAGE_IMPORT, "image", image->id, image->thin_id);
+    } else {
+        step = add(plan, STEP_FILE_IMPORT);
+        copy_text(step->name, sizeof(step->name), image->id);
+    }
+    step->bytes = facts->image_limit_bytes;
+}
+
+/* `first`: the seed's volume is made here, so that an undo removes it. */
+static void add_start(struct plan *plan, const struct slice *slice, uint32_t disk_id, bool first)
+{
+    add_volume(plan, STEP_DISK_ACTIVATE, "slice", slice->id, disk_id)->bytes = disk_bytes(slice);
+    add_volume(plan, STEP_SEED_WRITE, "seed", slice->id, slice->seed_thin_id)->flag = first;
+    add_volume(plan, STEP_DOMAIN_START, NULL, NULL, disk_id)->origin_id = slice->seed_thin_id;
+}
+
+static void add_shutdown(struct plan *plan, const struct plan_facts *facts, bool reboot)
+{
+    if (!facts->domain)
+        return;
+    if (!facts->stop.force && !facts->shut_down) {
+        add(plan, STEP_DOMAIN_SHUTDOWN)->flag = reboot;
+        add(plan, STEP_DOMAIN_WAIT)->seconds = facts->stop.timeout_seconds;
+    }
+}
+
+static void add_deactivate(struct plan *plan, const struct slice *slice)
+{
+    add_volume(plan, STEP_VOLUME_DEACTIVATE, "slice", slice->id, slice->disk_thin_id);
+    add_volume(plan, STEP_VOLUME_DEACTIVATE, "seed", slice->id, slice->seed_thin_id);
+}
+
+static void plan_provision(const struct plan_facts *facts, struct plan *plan)
+{
+    const struct slice *slice = facts->slice;
+    if (!facts->image_ready)
+        add_import(plan, facts);
+    add_volume(plan, STEP_DISK_CLONE, NULL, NULL, slice->disk_thin_id)->origin_id =
+        facts->image->thin_id;
+    if (slice->desired_running)
+        add_start(plan, slice, slice->disk_thin_id, true);
+    plan->forward_from = plan->count;
+}
+
+static void plan_reboot(const struct plan_facts *facts, struct plan *plan)
+{
+    add_shutdown(plan, facts, true);
+    plan->forward_from = plan->count;
+    add(plan, STEP_DOMAIN_DESTROY);
+    add_start(plan, facts->slice, facts->slice->disk_thin_id, false);
+}
+
+static void plan_stop(const struct plan_facts *facts, struct plan *plan)
+{
+    add_shutdown(plan, facts, false);
+    plan->forward_from = plan->count;
+    add(plan, STEP_DOMAIN_DESTROY);
+    add_deactivate(plan, facts->slice);
+}
+
+static void plan_terminate(const struct plan_facts *facts, struct plan *plan)
+{
+    const struct slice *slice = facts->slice;
+    add(plan, STEP_DOMAIN_DESTROY);
+    add_deactivate(plan, slice);
+    if (slice->disk_thin_id)
+        add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->disk_thin_id);
+    if (slice->seed_thin_id)
+        add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->seed_thin_id);
+    for (size_t i = 0; i < facts->snapshot_count; i++)
+        add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, facts->snapshots[i].thin_id);
+    add(plan, STEP_CONSOLE_REMOVE);
+}
+
+static void plan_snapshot(const struct plan_facts *facts, struct plan *plan)
+{
+    const struct slice *slice = facts->slice;
+    struct step *step = add_volume(plan, STEP_SNAPSHOT_MEASURE, "slice", slice->id, 0);
+    step->origin_id = slice->disk_thin_id;
+    step->bytes = disk_bytes(slice);
+    step->flag = facts->domain;
+    step = add_volume(plan, STEP_SNAPSHOT_TAKE, "slice", slice->id, facts->snapshots->thin_id);
+    step->origin_id = slice->disk_thin_id;
+    step->bytes = disk_bytes(slice);
+    step->flag = facts->domain;
+    plan->forward_from = plan->count;
+}
+
+/* The clone is made first, so that the slice is untouched as long as something can fail. */
+static void plan_revert(const struct plan_facts *facts, struct plan *plan)
+{
+    const struct slice *slice = facts->slice;
+    add_volume(plan, STEP_DISK_CLONE, NULL, NULL, facts->new_disk_id)->origin_id =
+        facts->snapshots->thin_id;
+    plan->forward_from = plan->count;
+    if (facts->domain)
+        add(plan, STEP_DOMAIN_DESTROY);
+    add_volume(plan, STEP_VOLUME_DEACTIVATE, "slice", slice->id, slice->disk_thin_id);
+    add_volume(plan, STEP_DISK_SWAP, NULL, NULL, facts->new_disk_id);
+    add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->disk_thin_id);
+    if (facts->domain)
+        add_start(plan, slice, facts->new_disk_id, false);
+}
+
+static void plan_image_delete(const struct plan_facts *facts, struct plan *plan)
+{
+    const struct image *image = facts->image;
+    if (image->kind == IMAGE_DISK) {
+        add_volume(plan, STEP_VOLUME_DEACTIVATE, "image", image->id, image->thin_id);
+        add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, image->thin_id);
+    } else {
+        copy_text(add(plan, STEP_FILE_REMOVE)->name, VOLUME_NAME_BYTES, image->id);
+    }
+}
+
+void plan_make(enum operation operation, const struct plan_facts *facts, struct plan *plan)
+{
+    memset(plan, 0, sizeof(*plan));
+    switch (operation) {
+    case OP_SLICE_PROVISION:
+        plan_provision(facts, plan);
+        break;
+    case OP_SLICE_START:
+        if (facts->domain) /* one that has ended */
+            add(plan, STEP_DOMAIN_DESTROY);
+        add_start(plan, facts->slice, facts->slice->disk_thin_id, false);
+        plan->forward_from = plan->count;
+        break;
+    case OP_SLICE_STOP:
+        plan_stop(facts, plan);
+        break;
+    case OP_SLICE_REBOOT:
+        plan_reboot(facts, plan);
+        break;
+    case OP_SLICE_TERMINATE:
+        plan_terminate(facts, plan);
+        break;
+    case OP_SNAPSHOT_CREATE:
+        plan_snapshot(facts, plan);
+        break;
+    case OP_SNAPSHOT_REVERT:
+        plan_revert(facts, plan);
+        break;
+    case OP_SNAPSHOT_DELETE:
+        add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, facts->snapshots->thin_id);
+        break;
+    case OP_IMAGE_FETCH:
+        add_import(plan, facts);
+        plan->forward_from = plan->count;
+        break;
+    case OP_IMAGE_DELETE:
+        plan_image_delete(facts, plan);
+        break;
+    case OP_SLICE_CONSOLE:
+    case OP_NODE_REPORT:
+    case OP_COUNT:
+        break;
+    }
+}
+
+void plan_free(struct plan *plan)
+{
+    free(plan->steps);
+    memset(plan, 0, sizeof(*plan));
+}

@@ -1,0 +1,83 @@
+/* From a request and what the node knows to an ordered list of idempotent steps. Pure: whoever calls
+ * has checked that the request may run and has given every new volume its number. */
+#ifndef SLICENODE_PLAN_H
+#define SLICENODE_PLAN_H
+
+#include "backend.h"
+#include "err.h"
+#include "model.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The steps, in the protocol's spelling. What each does is in step.c. */
+#define STEP_KINDS(X)                                                                              \
+    X(IMAGE_IMPORT, "image.import")         /* undo: the volume is removed */                      \
+    X(FILE_IMPORT, "file.import")           /* undo: the file is removed */                        \
+    X(DISK_CLONE, "disk.clone")             /* undo: the clone is removed */                       \
+    X(DISK_ACTIVATE, "disk.activate")       /* undo: deactivated */                                \
+    X(SEED_WRITE, "seed.write")             /* undo: deactivated, and removed when `flag` */       \
+    X(DOMAIN_START, "domain.start")         /* `thin_id` disk, `origin_id` seed; undo: destroyed */ \
+    X(DOMAIN_SHUTDOWN, "domain.shutdown")   /* `flag`: reboot */                                   \
+    X(DOMAIN_WAIT, "domain.wait")           /* at most `seconds`, then goes on */                  \
+    X(DOMAIN_DESTROY, "domain.destroy")                                                            \
+    X(VOLUME_DEACTIVATE, "volume.deactivate")                                                      \
+    X(VOLUME_REMOVE, "volume.remove")                                                              \
+    X(SNAPSHOT_MEASURE, "snapshot.measure") /* `flag`: the origin is active */                     \
+    X(SNAPSHOT_TAKE, "snapshot.take")       /* `flag` as above; undo: the snapshot is removed */   \
+    X(DISK_SWAP, "disk.swap")               /* nothing but what the store records */               \
+    X(FILE_REMOVE, "file.remove")                                                                  \
+    X(CONSOLE_REMOVE, "console.remove")
+
+enum step_kind {
+#define X(name, text) STEP_##name,
+    STEP_KINDS(X)
+#undef X
+        STEP_COUNT
+};
+
+struct step {
+    enum step_kind kind;
+    char name[VOLUME_NAME_BYTES]; /* device mapper's name of the volume, or the file's */
+    uint32_t thin_id;
+    uint32_t origin_id;
+    uint64_t bytes; /* size, or limit of an import */
+    unsigned seconds;
+    bool flag;
+};
+
+struct plan {
+    struct step *steps; /* owned */
+    size_t count;
+    size_t forward_from; /* from this step on nothing is undone: it is carried to the end */
+};
+
+struct plan_facts {
+    const struct slice *slice;
+    const struct image *image;        /* of provision, image.fetch, image.delete */
+    bool image_ready;                 /* the image is there: nothing to fetch */
+    uint64_t image_limit_bytes;       /* of an import */
+    const struct snapshot *snapshots; /* terminate: all of the slice's; else the one concerned */
+    size_t snapshot_count;
+    uint32_t new_disk_id; /* revert: the number of the disk that replaces the old one */
+    bool domain;          /* the slice has a domain, running or not */
+    bool shut_down;       /* ... which has shut down already */
+    struct stop_args stop;
+};
+
+/* Makes the plan of `operation`; operations without work for the backend get an empty one. */
+void plan_make(enum operation operation, const struct plan_facts *facts, struct plan *plan);
+void plan_free(struct plan *plan);
+
+const char *step_name(enum step_kind kind);
+
+/* The plan as the store keeps it, and back. */
+json_t *plan_to_json(const struct plan *plan);
+int plan_from_json(const json_t *object, struct plan *plan, struct err *err);
+
+/* Names of a slice's and an image's volumes while they are active. */
+void volume_name(char name[static VOLUME_NAME_BYTES], const char *prefix, const char *id);
+
+#endif

@@ -1,0 +1,97 @@
+#include "step.h"
+
+#include "console.h"
+
+static int need_storage(const struct step_context *context, struct err *err)
+{
+    if (!context->backend->storage.create)
+        return err_set(err, ERR_STORAGE_MISSING, "the node has no storage");
+    return 0;
+}
+
+static int run_volume(const struct step *step, struct step_context *context, json_t *output,
+                      struct err *err)
+{
+    struct storage *storage = &context->backend->storage;
+    char path[VOLUME_PATH_BYTES];
+    if (need_storage(context, err) < 0)
+        return -1;
+    switch (step->kind) {
+    case STEP_IMAGE_IMPORT:
+        return step_image_import(step, context, output, err);
+    case STEP_DISK_CLONE:
+        return storage->snapshot(storage->state, step->origin_id, NULL, step->thin_id, err);
+    case STEP_DISK_ACTIVATE:
+        return storage->activate(storage->state, step->name, step->thin_id, step->bytes, false,
+                                 path, err);
+    case STEP_SEED_WRITE:
+        return step_seed_write(step, context, err);
+    case STEP_VOLUME_DEACTIVATE:
+        return storage->deactivate(storage->state, step->name, err);
+    case STEP_VOLUME_REMOVE:
+        return storage->remove(storage->state, step->thin_id, err);
+    case STEP_SNAPSHOT_MEASURE:
+        return step_snapshot_measure(step, context, output, err);
+    case STEP_SNAPSHOT_TAKE:
+        return step_snapshot_take(step, context, output, err);
+    default:
+        return err_set(err, ERR_INTERNAL, "step %s is not known", step_name(step->kind));
+    }
+}
+
+int step_run(const struct step *step, struct step_context *context, json_t *output,
+             struct err *err)
+{
+    struct hypervisor *hypervisor = &context->backend->hypervisor;
+    switch (step->kind) {
+    case STEP_FILE_IMPORT:
+        return step_file_import(step, context, output, err);
+    case STEP_DOMAIN_START:
+        return step_domain_start(step, context, output, err);
+    case STEP_DOMAIN_SHUTDOWN:
+        return step_domain_shutdown(step, context, err);
+    case STEP_DOMAIN_WAIT:
+        return step_domain_wait(step, context, output, err);
+    case STEP_DOMAIN_DESTROY:
+        return hypervisor->domain_destroy(hypervisor->state, context->slice->id, err);
+    case STEP_DISK_SWAP:
+        return 0;
+    case STEP_FILE_REMOVE:
+        return step_file_remove(step, context, err);
+    case STEP_CONSOLE_REMOVE:
+        return console_remove(context->paths.console_dir, context->slice->id, err);
+    default:
+        return run_volume(step, context, output, err);
+    }
+}
+
+int step_undo(const struct step *step, struct step_context *context, struct err *err)
+{
+    struct hypervisor *hypervisor = &context->backend->hypervisor;
+    struct storage *storage = &context->backend->storage;
+    switch (step->kind) {
+    case STEP_DOMAIN_START:
+        return hypervisor->domain_destroy(hypervisor->state, context->slice->id, err);
+    case STEP_FILE_IMPORT:
+        return step_file_remove(step, context, err);
+    case STEP_IMAGE_IMPORT:
+    case STEP_DISK_CLONE:
+    case STEP_DISK_ACTIVATE:
+    case STEP_SEED_WRITE:
+    case STEP_SNAPSHOT_TAKE:
+        break;
+    default:
+        return 0;
+    }
+    if (need_storage(context, err) < 0)
+        return -1;
+    if (step->kind == STEP_IMAGE_IMPORT)
+        return step_image_undo(step, context, err);
+    if (step->kind == STEP_DISK_ACTIVATE || step->kind == STEP_SEED_WRITE) {
+        if (storage->deactivate(storage->state, step->name, err) < 0)
+            return -1;
+        if (step->kind == STEP_DISK_ACTIVATE || !step->flag)
+            return 0;
+    }
+    return storage->remove(storage->state, step->thin_id, err);
+}

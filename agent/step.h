@@ -1,0 +1,55 @@
+/* What each step of a plan does with the backend. Runs in a worker process; may block. Every step
+ * may run again after it was cut off anywhere. */
+#ifndef SLICENODE_STEP_H
+#define SLICENODE_STEP_H
+
+#include "backend.h"
+#include "plan.h"
+
+#include <jansson.h>
+
+struct node_paths {
+    const char *libexec;     /* sliced-net and sliced-import */
+    const char *kernels_dir; /* the operator's kernels and ramdisks, by image id */
+    const char *console_dir; /* guest-<slice>.log */
+    const char *grub_dir;    /* pvgrub's images */
+};
+
+struct step_context {
+    struct backend *backend;
+    struct node_paths paths;
+    const struct slice *slice; /* NULL for requests without one */
+    const struct image *image; /* NULL likewise */
+    const char *ca;            /* the controller's, for images; NULL for none */
+    /* Reports how far an import is; `mapped_bytes` of the pool are written so far. */
+    void (*progress)(void *argument, int percent, uint64_t mapped_bytes);
+    void *argument;
+};
+
+/* Puts into the object `output` what the parent must record: size_bytes, mapped_bytes, domain_id,
+ * forced. */
+int step_run(const struct step *step, struct step_context *context, json_t *output,
+             struct err *err);
+
+/* Takes back what the step may have done, wholly or in part. */
+int step_undo(const struct step *step, struct step_context *context, struct err *err);
+
+/* Of step_volume.c, step_image.c and step_domain.c. */
+int step_image_import(const struct step *step, struct step_context *context, json_t *output,
+                      struct err *err);
+int step_image_undo(const struct step *step, struct step_context *context, struct err *err);
+int step_file_import(const struct step *step, struct step_context *context, json_t *output,
+                     struct err *err);
+int step_file_remove(const struct step *step, struct step_context *context, struct err *err);
+int step_seed_write(const struct step *step, struct step_context *context, struct err *err);
+int step_snapshot_measure(const struct step *step, struct step_context *context, json_t *output,
+                          struct err *err);
+int step_snapshot_take(const struct step *step, struct step_context *context, json_t *output,
+                       struct err *err);
+int step_domain_start(const struct step *step, struct step_context *context, json_t *output,
+                      struct err *err);
+int step_domain_shutdown(const struct step *step, struct step_context *context, struct err *err);
+int step_domain_wait(const struct step *step, struct step_context *context, json_t *output,
+                     struct err *err);
+
+#endif

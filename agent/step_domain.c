@@ -1,0 +1,123 @@
+/* Steps on a slice's domain. */
+#include "step.h"
+
+#include "log.h"
+#include "seed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define WAIT_INTERVAL_MS 200
+
+struct boot_files {
+    char *kernel;
+    char *ramdisk;
+};
+
+static void find_boot_files(const struct node_paths *paths, const struct slice *slice,
+                            struct boot_files *files)
+{
+    if (slice->boot == BOOT_KERNEL) {
+        files->kernel = xasprintf("%s/%s", paths->kernels_dir, slice->kernel);
+        files->ramdisk =
+            slice->ramdisk[0] ? xasprintf("%s/%s", paths->kernels_dir, slice->ramdisk) : NULL;
+        return;
+    }
+    files->kernel =
+        xasprintf("%s/%s", paths->grub_dir,
+                  slice->type == SLICE_PVH ? "grub-i386-xen_pvh.bin" : "grub-x86_64-xen.bin");
+    files->ramdisk = NULL;
+}
+
+static int activate_path(struct storage *storage, const char *prefix, const struct slice *slice,
+                         uint32_t thin_id, uint64_t bytes, bool read_only,
+                         char path[static VOLUME_PATH_BYTES], struct err *err)
+{
+    char name[VOLUME_NAME_BYTES];
+    volume_name(name, prefix, slice->id);
+    return storage->activate(storage->state, name, thin_id, bytes, read_only, path, err);
+}
+
+static int start(const struct step *step, struct step_context *context, const struct slice *slice,
+                 const struct boot_files *files, int *domain_id, struct err *err)
+{
+    struct hypervisor *hypervisor = &context->backend->hypervisor;
+    struct storage *storage = &context->backend->storage;
+    char disk_path[VOLUME_PATH_BYTES], seed_path[VOLUME_PATH_BYTES];
+    /* Both are active already (the steps before this one): this only asks for their paths. */
+    if (activate_path(storage, "slice", slice, step->thin_id, slice->disk_gib * GIB, false,
+                      disk_path, err) < 0 ||
+        activate_path(storage, "seed", slice, step->origin_id, SEED_LIMIT_BYTES, true, seed_path, err) < 0)
+        return -1;
+    struct domain_config config = {.slice = slice,
+                                   .disk_path = disk_path,
+                                   .seed_path = seed_path,
+                                   .kernel_path = files->kernel,
+                                   .ramdisk_path = files->ramdisk,
+                                   .command_line =
+                                       slice->command_line[0] ? slice->command_line : NULL};
+    return hypervisor->domain_start(hypervisor->state, &config, domain_id, err);
+}
+
+int step_domain_start(const struct step *step, struct step_context *context, json_t *output,
+                      struct err *err)
+{
+    struct network *network = &context->backend->network;
+    struct slice slice = *context->slice; /* what it owns stays the original's */
+    for (unsigned i = 0; i < slice.nic_count; i++) {
+        char bridge[NIC_NAME_BYTES];
+        if (network->bridge(network->state, &slice.nics[i], bridge, err) < 0)
+            return -1;
+        copy_text(slice.nics[i].bridge, sizeof(slice.nics[i].bridge), bridge);
+    }
+    struct boot_files files;
+    int domain_id = -1;
+    find_boot_files(&context->paths, &slice, &files);
+    int result = start(step, context, &slice, &files, &domain_id, err);
+    free(files.kernel);
+    free(files.ramdisk);
+    if (result == 0)
+        json_object_set_new(output, "domain_id", json_integer(domain_id));
+    return result;
+}
+
+int step_domain_shutdown(const struct step *step, struct step_context *context, struct err *err)
+{
+    struct hypervisor *hypervisor = &context->backend->hypervisor;
+    /* A guest that cannot be asked is stopped by force when its time is over. */
+    if (hypervisor->domain_shutdown(hypervisor->state, context->slice->id, step->flag, err) < 0)
+        log_warning("cannot ask slice %s to shut down: %s", context->slice->id, err->message);
+    return 0;
+}
+
+/* 1 while the slice's domain still runs, 0 when it has ended or is gone. */
+static int still_runs(struct hypervisor *hypervisor, const char *slice, struct err *err)
+{
+    CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
+    size_t count;
+    if (hypervisor->domain_list(hypervisor->state, list, DOMAIN_LIST_MAX, &count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i].slice, slice) == 0)
+            return list[i].state == DOMAIN_RUNNING || list[i].state == DOMAIN_PAUSED;
+    return 0;
+}
+
+/* Passing the time is not an error: the plan goes on with force, and the result says so. */
+int step_domain_wait(const struct step *step, struct step_context *context, json_t *output,
+                     struct err *err)
+{
+    uint64_t until = monotonic_ms() + (uint64_t)step->seconds * 1000;
+    for (;;) {
+        int runs = still_runs(&context->backend->hypervisor, context->slice->id, err);
+        if (runs < 0)
+            return -1;
+        if (!runs || monotonic_ms() >= until) {
+            json_object_set_new(output, "forced", json_boolean(runs));
+            return 0;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = WAIT_INTERVAL_MS * 1000000L}, NULL);
+    }
+}

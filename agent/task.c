@@ -1,0 +1,356 @@
+#include "task.h"
+
+#include "capacity.h"
+#include "log.h"
+#include "must.h"
+#include "task_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Finished requests that are remembered, to answer repetitions. */
+#define REQUESTS_KEPT 2000
+
+static void kick_later(struct tasks *tasks);
+
+struct tasks *tasks_new(const struct tasks_config *config)
+{
+    struct tasks *tasks = xcalloc(1, sizeof(*tasks));
+    tasks->config = *config;
+    return tasks;
+}
+
+static void task_free(struct task *task)
+{
+    task_kill(task);
+    request_record_free(&task->record);
+    plan_free(&task->plan);
+    free(task);
+}
+
+void tasks_free(struct tasks *tasks)
+{
+    if (!tasks)
+        return;
+    while (tasks->first) {
+        struct task *task = tasks->first;
+        tasks->first = task->next;
+        task_free(task);
+    }
+    loop_cancel(tasks->config.loop, tasks->kick_timer);
+    free(tasks);
+}
+
+static const char *image_of(const struct request *request)
+{
+    const json_t *holder = request->operation == OP_SLICE_PROVISION
+                               ? json_object_get(request->args, "image")
+                               : request->args;
+    bool concerned = request->operation == OP_SLICE_PROVISION ||
+                     request->operation == OP_IMAGE_FETCH || request->operation == OP_IMAGE_DELETE;
+    const char *id = concerned ? json_string_value(json_object_get(holder, "id")) : NULL;
+    return id && uuid_valid(id) ? id : "";
+}
+
+/* Takes over what `record` owns. */
+static struct task *append(struct tasks *tasks, struct request_record *record)
+{
+    struct task *task = xcalloc(1, sizeof(*task));
+    task->tasks = tasks;
+    task->record = *record;
+    memset(record, 0, sizeof(*record));
+    copy_text(task->image, sizeof(task->image), image_of(&task->record.request));
+    struct task **place = &tasks->first;
+    while (*place)
+        place = &(*place)->next;
+    *place = task;
+    return task;
+}
+
+/* Whether `task` must wait for `earlier`, which came before it and has not ended. A deletion does not
+ * wait for those who use the image: it is refused (task_prepare). */
+static bool waits_for(const struct task *task, const struct task *earlier)
+{
+    const char *slice = task->record.request.slice;
+    if (slice[0] && strcmp(slice, earlier->record.request.slice) == 0)
+        return true;
+    if (!task->image[0] || strcmp(task->image, earlier->image) != 0 ||
+        task->record.request.operation == OP_IMAGE_DELETE)
+        return false;
+    return task_image_exclusive(task) || task_image_exclusive(earlier);
+}
+
+static bool may_start(const struct task *task)
+{
+    for (const struct task *earlier = task->tasks->first; earlier != task;
+         earlier = earlier->next)
+        if (waits_for(task, earlier))
+            return false;
+    return true;
+}
+
+static int prepare(struct task *task, struct err *err)
+{
+    struct store *store = task->tasks->config.store;
+    struct request_record *record = &task->record;
+    struct err store_error;
+    if (record->request.deadline_ms && wall_ms() > record->request.deadline_ms) {
+        char text[TIME_TEXT_BYTES];
+        time_format(record->request.deadline_ms, text);
+        return err_set(err, ERR_DEADLINE_PASSED, "the deadline %s has passed", text);
+    }
+    must(store_begin(store, &store_error), &store_error);
+    if (task_prepare(task, err) < 0) {
+        store_rollback(store);
+        plan_free(&task->plan);
+        return -1;
+    }
+    record->phase = REQUEST_RUNNING;
+    record->step = 0;
+    json_decref(record->scratch);
+    record->scratch = json_pack("{s:o}", "plan", plan_to_json(&task->plan));
+    must(store_request_update(store, record, &store_error), &store_error);
+    must(store_commit(store, &store_error), &store_error);
+    task->prepared = true;
+    outbox_flush(task->tasks->config.outbox);
+    return 0;
+}
+
+static void begin(struct task *task)
+{
+    struct err err = {0};
+    if (!task->prepared && prepare(task, &err) < 0)
+        task_finish(task, &err);
+    else if (task->plan.count == 0)
+        task_finish(task, NULL);
+    else
+        task_spawn(task);
+}
+
+/* Beginning a task may end it at once, so the walk starts anew after each. */
+static bool begin_one(struct tasks *tasks)
+{
+    for (struct task *task = tasks->first; task; task = task->next) {
+        if (!task->worker && (!tasks->draining || task->prepared) && may_start(task)) {
+            begin(task);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void kick(void *context)
+{
+    struct tasks *tasks = context;
+    tasks->kick_timer = 0;
+    while (tasks->running < tasks->config.workers && begin_one(tasks))
+        ;
+}
+
+static void kick_later(struct tasks *tasks)
+{
+    if (!tasks->kick_timer)
+        tasks->kick_timer = loop_timer(tasks->config.loop, 0, kick, tasks);
+}
+
+static void record_end(struct task *task, const struct err *error, json_t *result)
+{
+    struct tasks *tasks = task->tasks;
+    struct request_record *record = &task->record;
+    struct err err;
+    record->phase = error ? REQUEST_FAILED : REQUEST_DONE;
+    if (error)
+        record->error = *error;
+    record->result = result;
+    json_decref(record->scratch); /* the plan has served */
+    record->scratch = NULL;
+    must(store_request_update(tasks->config.store, record, &err), &err);
+    must(store_requests_trim(tasks->config.store, REQUESTS_KEPT, &err), &err);
+    if (!record->internal)
+        outbox_add(tasks->config.outbox, EVENT(.type = error ? "request.failed" : "request.done",
+                                               .request = record->request.id,
+                                               .slice = record->request.slice, .result = result,
+                                               .error = error));
+}
+
+void task_finish(struct task *task, const struct err *given)
+{
+    struct tasks *tasks = task->tasks;
+    struct err err, answer_error = {0};
+    const struct err *error = given;
+    json_t *result = NULL;
+    must(store_begin(tasks->config.store, &err), &err);
+    if (!error && task->plan.count == 0 && task_answer(task, &result, &answer_error) < 0)
+        error = &answer_error;
+    if (error && task->prepared)
+        task_apply_failed(task);
+    else if (!error)
+        task_apply_done(task, &result);
+    record_end(task, error, result);
+    must(store_commit(tasks->config.store, &err), &err);
+    outbox_flush(tasks->config.outbox);
+    const struct request *request = &task->record.request;
+    if (error)
+        log_warning("%s %s failed: %s: %s", operation_name(request->operation), request->slice,
+                    err_code_name(error->code), error->message);
+    else
+        log_info("%s %s done", operation_name(request->operation), request->slice);
+
+    struct task **place = &tasks->first;
+    while (*place != task)
+        place = &(*place)->next;
+    *place = task->next;
+    kick_later(tasks);
+    if (tasks->config.finished)
+        tasks->config.finished(tasks->config.context, &task->record);
+    task_free(task);
+}
+
+int tasks_recover(struct tasks *tasks, struct err *err)
+{
+    struct request_record *records;
+    struct capacity capacity;
+    size_t count;
+    if (tasks_capacity(tasks, NULL, &capacity, err) < 0 ||
+        store_requests_open(tasks->config.store, &records, &count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        struct task *task = append(tasks, &records[i]);
+        if (task->record.phase == REQUEST_QUEUED)
+            continue;
+        if (plan_from_json(json_object_get(task->record.scratch, "plan"), &task->plan, err) < 0) {
+            request_records_free(records, count);
+            return -1;
+        }
+        task->prepared = true;
+        log_info("%s %s goes on at step %u of %zu%s",
+                 operation_name(task->record.request.operation), task->record.request.slice,
+                 task->record.step, task->plan.count,
+                 task->record.phase == REQUEST_UNDOING ? ", backwards" : "");
+    }
+    request_records_free(records, count);
+    kick_later(tasks);
+    return 0;
+}
+
+/* Ends what the slice has under way, so that it can be terminated. */
+static void make_way(struct tasks *tasks, struct task *terminate)
+{
+    const struct err cancelled = {.code = ERR_CANCELLED,
+                                  .message = "cancelled: the slice is terminated"};
+    for (struct task *task = tasks->first, *next; task && task != terminate; task = next) {
+        next = task->next;
+        if (strcmp(task->record.request.slice, terminate->record.request.slice) != 0)
+            continue;
+        if (task->record.request.operation == OP_SLICE_PROVISION)
+            terminate->replaces_provision = true;
+        if (!task->prepared)
+            task_finish(task, &cancelled);
+        else if (task->worker && task->record.phase == REQUEST_RUNNING &&
+                 task->record.step < task->plan.forward_from)
+            task_cancel(task);
+    }
+}
+
+static void repeat_end(struct tasks *tasks, const char *id)
+{
+    struct request_record record;
+    struct err err;
+    if (must(store_request_find(tasks->config.store, id, &record, &err), &err) == 0)
+        return;
+    bool failed = record.phase == REQUEST_FAILED;
+    if ((failed || record.phase == REQUEST_DONE) && !record.internal)
+        outbox_add(tasks->config.outbox, EVENT(.type = failed ? "request.failed" : "request.done",
+                                               .request = id, .slice = record.request.slice,
+                                               .result = record.result,
+                                               .error = failed ? &record.error : NULL));
+    request_record_free(&record);
+    outbox_flush(tasks->config.outbox);
+}
+
+static void refuse(struct tasks *tasks, const json_t *object, const struct err *error)
+{
+    const char *id = json_string_value(json_object_get(object, "id"));
+    const char *slice = json_string_value(json_object_get(object, "slice"));
+    log_warning("a request is refused: %s: %s", err_code_name(error->code), error->message);
+    if (!id || !uuid_valid(id))
+        return;
+    outbox_add(tasks->config.outbox,
+               EVENT(.type = "request.failed", .request = id,
+                     .slice = slice && uuid_valid(slice) ? slice : NULL, .error = error));
+    outbox_flush(tasks->config.outbox);
+}
+
+int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struct err *err)
+{
+    struct request_record record = {.internal = internal};
+    struct err store_error;
+    if (request_parse(object, &record.request, err) < 0) {
+        if (!internal)
+            refuse(tasks, object, err);
+        return -1;
+    }
+    int added = must(store_request_add(tasks->config.store, &record.request, internal,
+                                       &store_error),
+                     &store_error);
+    if (!added) {
+        repeat_end(tasks, record.request.id);
+        request_record_free(&record);
+        return 0;
+    }
+    if (!internal)
+        outbox_add(tasks->config.outbox,
+                   EVENT(.type = "request.accepted", .request = record.request.id,
+                         .slice = record.request.slice));
+    outbox_flush(tasks->config.outbox);
+    struct task *task = append(tasks, &record);
+    if (task->record.request.operation == OP_SLICE_TERMINATE)
+        make_way(tasks, task);
+    kick_later(tasks);
+    return 1;
+}
+
+void tasks_submit_internal(struct tasks *tasks, enum operation operation, const char *slice)
+{
+    char id[UUID_TEXT_BYTES];
+    struct err err;
+    uuid_make(id);
+    bool force = operation == OP_SLICE_STOP || operation == OP_SLICE_REBOOT;
+    json_t *object = json_pack("{s:s, s:s, s:s, s:o, s:n}", "id", id, "op",
+                               operation_name(operation), "slice", slice, "args",
+                               force ? json_pack("{s:b}", "force", 1) : json_object(), "deadline");
+    must(tasks_submit(tasks, object, true, &err), &err);
+    json_decref(object);
+}
+
+bool tasks_slice_busy(const struct tasks *tasks, const char *slice)
+{
+    for (const struct task *task = tasks->first; task; task = task->next)
+        if (strcmp(task->record.request.slice, slice) == 0)
+            return true;
+    return false;
+}
+
+unsigned tasks_count(const struct tasks *tasks)
+{
+    unsigned count = 0;
+    for (const struct task *task = tasks->first; task; task = task->next)
+        count++;
+    return count;
+}
+
+void tasks_drain(struct tasks *tasks, bool drain)
+{
+    tasks->draining = drain;
+    kick_later(tasks);
+}
+
+int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,
+                   struct err *err)
+{
+    if (capacity_read(tasks->config.backend, tasks->config.store, except,
+                      tasks->running ? tasks->memory_mib : 0, capacity, err) < 0)
+        return -1;
+    tasks->memory_mib = capacity->memory_mib;
+    return 0;
+}

@@ -1,0 +1,67 @@
+/* Requests at work: a queue in order of arrival, at most one request at a time for each slice and
+ * image, and a worker process for each request that runs. Everything is recorded before it happens,
+ * so that the parent and the workers may be killed anywhere. */
+#ifndef SLICENODE_TASK_H
+#define SLICENODE_TASK_H
+
+#include "admit.h"
+#include "backend_open.h"
+#include "loop.h"
+#include "outbox.h"
+#include "step.h"
+#include "store.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#define TASK_WORKERS_DEFAULT 8
+
+struct tasks;
+
+struct tasks_config {
+    struct loop *loop;
+    struct store *store;
+    struct outbox *outbox;
+    struct backend *backend;                /* the parent's own */
+    struct backend_options backend_options; /* for the workers */
+    struct node_paths paths;
+    unsigned workers; /* how many run at a time */
+    void *context;    /* of what follows */
+    /* The controller's CA as PEM, for images from its own server; NULL for none. */
+    const char *(*ca)(void *context);
+    /* The registration's body, the result of node.report. */
+    json_t *(*report)(void *context);
+    /* A request has ended; its record is still there. */
+    void (*finished)(void *context, const struct request_record *record);
+    /* A domain is about to be started; its console's log is so long. */
+    void (*domain_starting)(void *context, const char *slice, uint64_t console_bytes);
+};
+
+struct tasks *tasks_new(const struct tasks_config *config);
+void tasks_free(struct tasks *tasks);
+
+/* Takes up what was open when the agent ended. */
+int tasks_recover(struct tasks *tasks, struct err *err);
+
+/* Records a request and queues it: 1. An id that is known already: 0, and when that request has
+ * ended its last event is sent once more. -1 when the object is no request; with a valid id that is
+ * also reported as request.failed. `internal`: of the node itself. */
+int tasks_submit(struct tasks *tasks, const json_t *request, bool internal, struct err *err);
+
+/* An internal request without arguments but `force`. */
+void tasks_submit_internal(struct tasks *tasks, enum operation operation, const char *slice);
+
+/* Whether a request concerning the slice runs or waits. */
+bool tasks_slice_busy(const struct tasks *tasks, const char *slice);
+
+/* How many requests run or wait. */
+unsigned tasks_count(const struct tasks *tasks);
+
+/* Starts nothing more; what runs goes on. */
+void tasks_drain(struct tasks *tasks, bool drain);
+
+/* What the node has and has promised now. */
+int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,
+                   struct err *err);
+
+#endif

@@ -1,0 +1,81 @@
+/* What the files of the task module share. */
+#ifndef SLICENODE_TASK_INTERNAL_H
+#define SLICENODE_TASK_INTERNAL_H
+
+#include "plan.h"
+#include "task.h"
+#include "wire.h"
+
+#include <sys/types.h>
+
+/* How often a worker that died is started again before the request is given up. */
+#define TASK_ATTEMPTS 3
+
+struct task {
+    struct tasks *tasks;
+    struct request_record record;
+    struct plan plan;
+    char image[UUID_TEXT_BYTES]; /* that the request concerns; "" for none */
+    bool prepared;               /* the plan is there */
+    bool cancelled;
+    bool replaces_provision; /* a terminate that cancelled the provision of its slice */
+    unsigned attempts;
+    pid_t worker; /* 0: waits */
+    struct wire wire;
+    uint64_t reported_ms; /* when the last progress was */
+    int reported_percent;
+    struct task *next;
+};
+
+struct tasks {
+    struct tasks_config config;
+    struct task *first; /* in order of arrival */
+    unsigned running;
+    unsigned kick_timer;
+    bool draining;
+    uint64_t memory_mib; /* capacity_read's known_memory_mib */
+};
+
+/* task_prepare.c: checks the request against the node, makes the plan, records what it changes at
+ * once. In the caller's transaction, which is rolled back when this fails. */
+int task_prepare(struct task *task, struct err *err);
+bool task_image_exclusive(const struct task *task);
+bool task_image_shared(const struct task *task, const char *image);
+
+/* task_apply.c: what the store learns from a step's begin and end, and from a request's end. All in
+ * the caller's transaction. */
+int task_gate(struct task *task, const struct step *step, struct err *err);
+int task_apply_end(struct task *task, const struct step *step, const json_t *output,
+                   struct err *err);
+int task_apply_progress(struct task *task, uint64_t mapped_bytes, struct err *err);
+
+/* task_finish.c: the last changes of a request that has been carried out or not. `result` is set to
+ * what the request answers, owned by the caller. task_answer makes the result of requests that have
+ * no steps. */
+int task_answer(struct task *task, json_t **result, struct err *err);
+void task_apply_done(struct task *task, json_t **result);
+void task_apply_failed(struct task *task);
+
+/* task_worker.c: runs in the child, never returns. */
+struct worker_job {
+    const struct plan *plan;
+    enum request_phase phase;
+    unsigned step;
+    struct slice *slice; /* NULL for none */
+    struct image *image;
+    const char *ca;
+    const struct tasks_config *config;
+};
+void task_worker(const struct worker_job *job, int socket) __attribute__((noreturn));
+
+/* task_link.c: the parent's side of a worker. */
+void task_spawn(struct task *task);
+/* Ends the worker, if there is one. */
+void task_kill(struct task *task);
+/* Lets a running worker die; what it did is then undone. */
+void task_cancel(struct task *task);
+
+/* task.c */
+void task_finish(struct task *task, const struct err *error);
+
+#endif

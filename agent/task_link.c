@@ -1,0 +1,302 @@
+/* The parent's side of a worker: starts it, answers what it asks after recording it, and sees how it
+ * ends. */
+#include "task_internal.h"
+
+#include "log.h"
+#include "must.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PROGRESS_INTERVAL_MS 1000
+
+static void answer(struct task *task, json_t *message)
+{
+    /* A worker that is gone shows as the end of its stream. */
+    wire_send(&task->wire, message, NULL);
+    json_decref(message);
+}
+
+static void commit(struct task *task)
+{
+    struct store *store = task->tasks->config.store;
+    struct err err;
+    must(store_request_update(store, &task->record, &err), &err);
+    must(store_commit(store, &err), &err);
+    outbox_flush(task->tasks->config.outbox);
+}
+
+static void begin_transaction(struct task *task)
+{
+    struct err err;
+    must(store_begin(task->tasks->config.store, &err), &err);
+}
+
+static void start_undo(struct task *task, const struct err *error)
+{
+    begin_transaction(task);
+    task->record.phase = REQUEST_UNDOING;
+    task->record.error = *error;
+    commit(task);
+}
+
+/* --- The worker's messages ------------------------------------------------------------------------ */
+
+static void on_begin(struct task *task, unsigned index)
+{
+    const struct step *step = &task->plan.steps[index];
+    struct err err = {0};
+    bool again = task->record.step == index && task->attempts > 0;
+    begin_transaction(task);
+    task->record.step = index;
+    task->reported_percent = -1;
+    int passed = task_gate(task, step, &err);
+    if (passed == 0 && !task->record.internal && !again)
+        outbox_add(task->tasks->config.outbox,
+                   EVENT(.type = "request.step", .request = task->record.request.id,
+                         .slice = task->record.request.slice, .step = step_name(step->kind)));
+    commit(task);
+    answer(task, passed == 0 ? json_pack("{s:s}", "type", "go")
+                             : json_pack("{s:s, s:s, s:s}", "type", "refused", "code",
+                                         err_code_name(err.code), "message", err.message));
+}
+
+static void fail(struct task *task, const struct err *error)
+{
+    task->record.error = *error;
+    if (task->record.step < task->plan.forward_from) {
+        start_undo(task, error);
+        answer(task, json_pack("{s:s, s:b}", "type", "stop", "undo", 1));
+        return;
+    }
+    answer(task, json_pack("{s:s, s:b}", "type", "stop", "undo", 0));
+    task_kill(task);
+    task_finish(task, error);
+}
+
+/* Undoing from outside the worker's own course: it is ended and a new one goes backwards. */
+static void turn_back(struct task *task, const struct err *error)
+{
+    task_kill(task);
+    start_undo(task, error);
+    task->attempts = 0;
+    task_spawn(task);
+}
+
+static bool on_end(struct task *task, unsigned index, const json_t *output)
+{
+    struct err err = {0};
+    begin_transaction(task);
+    int kept = task_apply_end(task, &task->plan.steps[index], output, &err);
+    /* The step is behind: after a crash the next one is where to go on. */
+    if (kept == 0)
+        task->record.step = index + 1;
+    commit(task);
+    if (kept < 0) {
+        turn_back(task, &err);
+        return false;
+    }
+    return true;
+}
+
+static bool on_progress(struct task *task, int percent, uint64_t mapped_bytes)
+{
+    struct err err = {0};
+    uint64_t now = monotonic_ms();
+    begin_transaction(task);
+    int fits = task_apply_progress(task, mapped_bytes, &err);
+    if (percent > task->reported_percent && percent <= 100 && !task->record.internal &&
+        now - task->reported_ms >= PROGRESS_INTERVAL_MS) {
+        task->reported_ms = now;
+        task->reported_percent = percent;
+        outbox_add(task->tasks->config.outbox,
+                   EVENT(.type = "request.progress", .request = task->record.request.id,
+                         .slice = task->record.request.slice,
+                         .step = step_name(task->plan.steps[task->record.step].kind),
+                         .has_progress = true, .progress = percent));
+    }
+    commit(task);
+    if (fits < 0) {
+        turn_back(task, &err);
+        return false;
+    }
+    return true;
+}
+
+static void on_residue(struct task *task, const struct err *error)
+{
+    outbox_add(task->tasks->config.outbox,
+               EVENT(.type = "node.problem", .request = task->record.request.id,
+                     .slice = task->record.request.slice, .error = error));
+    outbox_flush(task->tasks->config.outbox);
+}
+
+/* false when the task is not to be touched any more. */
+static bool on_message(struct task *task, const json_t *message)
+{
+    const char *type = json_string_value(json_object_get(message, "type"));
+    const char *code = json_string_value(json_object_get(message, "code"));
+    const char *text = json_string_value(json_object_get(message, "message"));
+    json_int_t index = json_integer_value(json_object_get(message, "step"));
+    struct err error = {0};
+    if (code)
+        err_set(&error, err_code_from_name(code), "%s", text ? text : "");
+    if (!type || index < 0 || (size_t)index >= task->plan.count) {
+        log_error("a worker sent nonsense");
+        return true;
+    }
+    if (strcmp(type, "begin") == 0) {
+        on_begin(task, (unsigned)index);
+    } else if (strcmp(type, "end") == 0) {
+        return on_end(task, (unsigned)index, json_object_get(message, "output"));
+    } else if (strcmp(type, "progress") == 0) {
+        return on_progress(task, (int)json_integer_value(json_object_get(message, "percent")),
+                           (uint64_t)json_integer_value(json_object_get(message, "mapped")));
+    } else if (strcmp(type, "failed") == 0) {
+        bool undo = task->record.step < task->plan.forward_from;
+        fail(task, &error);
+        return undo;
+    } else if (strcmp(type, "closed") == 0) {
+        task_kill(task);
+        task_finish(task, task->record.phase == REQUEST_UNDOING ? &task->record.error : &error);
+        return false;
+    } else if (strcmp(type, "undo") == 0) {
+        begin_transaction(task);
+        task->record.step = (unsigned)index;
+        commit(task);
+        answer(task, json_pack("{s:s}", "type", "go"));
+    } else if (strcmp(type, "residue") == 0) {
+        on_residue(task, &error);
+    } else {
+        bool done = strcmp(type, "done") == 0;
+        error = task->record.error;
+        task_kill(task);
+        task_finish(task, done ? NULL : &error);
+        return false;
+    }
+    return true;
+}
+
+/* --- Its life -------------------------------------------------------------------------------------- */
+
+static void on_death(struct task *task, int status)
+{
+    struct err error = {0};
+    if (task->cancelled)
+        err_set(&error, ERR_CANCELLED, "cancelled: the slice is terminated");
+    else
+        err_set(&error, ERR_INTERNAL, "the worker ended with %s %d",
+                WIFSIGNALED(status) ? "signal" : "status",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    if (!task->cancelled)
+        log_error("%s: %s", operation_name(task->record.request.operation), error.message);
+    task->attempts++;
+    if (task->record.phase == REQUEST_UNDOING && task->attempts >= TASK_ATTEMPTS) {
+        error = task->record.error;
+        task_finish(task, &error);
+    } else if (task->record.phase == REQUEST_UNDOING) {
+        task_spawn(task);
+    } else if (task->record.step < task->plan.forward_from) {
+        start_undo(task, &error);
+        task->attempts = 0;
+        task_spawn(task);
+    } else if (task->attempts >= TASK_ATTEMPTS) {
+        task->record.error = error;
+        task_finish(task, &error);
+    } else {
+        task_spawn(task);
+    }
+}
+
+static int reap(struct task *task)
+{
+    int status = 0;
+    if (!task->worker)
+        return 0;
+    kill(task->worker, SIGKILL);
+    while (waitpid(task->worker, &status, 0) < 0 && errno == EINTR)
+        ;
+    loop_unwatch(task->tasks->config.loop, task->wire.fd);
+    close(task->wire.fd);
+    wire_free(&task->wire);
+    task->worker = 0;
+    task->tasks->running--;
+    return status;
+}
+
+void task_kill(struct task *task)
+{
+    reap(task);
+}
+
+void task_cancel(struct task *task)
+{
+    task->cancelled = true;
+    kill(task->worker, SIGKILL);
+}
+
+static void readable(void *context, int fd, short events)
+{
+    struct task *task = context;
+    json_t *message;
+    struct err err;
+    (void)fd;
+    (void)events;
+    int result = wire_fill(&task->wire, &err);
+    while (result >= 0 && (result = wire_take(&task->wire, &message, &err)) == 1) {
+        bool alive = on_message(task, message);
+        json_decref(message);
+        if (!alive)
+            return;
+    }
+    if (result < 0)
+        log_error("a worker's message: %s", err.message);
+    if (result < 0 || task->wire.closed)
+        on_death(task, reap(task));
+}
+
+static void load(struct task *task, struct worker_job *job, struct slice *slice,
+                 struct image *image)
+{
+    const struct tasks_config *config = &task->tasks->config;
+    struct err err;
+    if (task->record.request.slice[0] &&
+        must(store_slice_find(config->store, task->record.request.slice, slice, &err), &err) == 1)
+        job->slice = slice;
+    if (task->image[0] &&
+        must(store_image_find(config->store, task->image, image, &err), &err) == 1)
+        job->image = image;
+    job->ca = config->ca(config->context);
+}
+
+void task_spawn(struct task *task)
+{
+    struct tasks *tasks = task->tasks;
+    struct slice slice = {0};
+    struct image image = {0};
+    struct worker_job job = {.plan = &task->plan,
+                             .phase = task->record.phase,
+                             .step = task->record.step,
+                             .config = &tasks->config};
+    int sockets[2];
+    load(task, &job, &slice, &image);
+    task->cancelled = false;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0 ||
+        (task->worker = fork()) < 0) {
+        log_error("cannot start a worker: %s", strerror(errno));
+        exit(1); /* as for memory: the supervisor starts anew, the store knows where */
+    }
+    if (task->worker == 0)
+        task_worker(&job, sockets[1]);
+    close(sockets[1]);
+    slice_free(&slice);
+    wire_init(&task->wire, sockets[0]);
+    tasks->running++;
+    loop_watch(tasks->config.loop, sockets[0], POLLIN, readable, task);
+}
