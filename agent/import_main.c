@@ -1,0 +1,142 @@
+/* sliced-import: takes one image from a pipe and writes it to a volume, under the sandbox.
+ * Descriptor 3 is the wire to the agent, 4 the pipe, 5 the volume. */
+#include "import.h"
+#include "json.h"
+#include "log.h"
+#include "sandbox.h"
+#include "util.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WIRE_FD 3
+#define INPUT_FD 4
+#define OUTPUT_FD 5
+#define FIRST_MESSAGE_MS 30000
+#define PROGRESS_MS 1000
+#define READ_BYTES (256u << 10)
+
+/* The message stays the owner of the options' texts. */
+static int read_options(const json_t *message, struct import_options *options, struct err *err)
+{
+    struct fields fields;
+    const char *type = NULL;
+    *options = (struct import_options){.sha256 = ""};
+    if (fields_open(&fields, message, "", err) != 0 ||
+        field_string(&fields, "type", REQUIRED, 16, &type) != 0 ||
+        field_string(&fields, "format", REQUIRED, 16, &options->format) != 0 ||
+        field_string(&fields, "compression", REQUIRED, 16, &options->compression) != 0 ||
+        field_string(&fields, "sha256", OPTIONAL, IMPORT_SHA256_TEXT_BYTES, &options->sha256) !=
+            0 ||
+        field_size(&fields, "transfer_bytes", OPTIONAL, 1, INT64_MAX, &options->transfer_bytes) !=
+            0 ||
+        field_size(&fields, "limit_bytes", REQUIRED, 1, INT64_MAX, &options->limit_bytes) != 0 ||
+        fields_end(&fields) != 0)
+        return err_context(err, "the agent's import message");
+    if (options->sha256 == NULL)
+        options->sha256 = "";
+    if (strcmp(type, "import") != 0)
+        return err_set(err, ERR_INTERNAL, "the agent's first message is \"%s\"", type);
+    return 0;
+}
+
+static int send_progress(struct wire *wire, const struct import *import, struct err *err)
+{
+    json_t *message = json_pack("{s:s, s:I, s:I}", "type", "progress", "bytes",
+                                (json_int_t)import->output.written_bytes, "transfer_bytes",
+                                (json_int_t)import->transfer_bytes);
+    int result = wire_send(wire, message, err);
+    json_decref(message);
+    return result;
+}
+
+/* Waits for input while listening for the agent's going away, the only thing it has to say. */
+static int wait_for_input(struct err *err)
+{
+    struct pollfd ready[] = {{.fd = INPUT_FD, .events = POLLIN}, {.fd = WIRE_FD, .events = POLLIN}};
+    while (poll(ready, ARRAY_LENGTH(ready), -1) < 0)
+        if (errno != EINTR)
+            return err_errno(err, ERR_INTERNAL, errno, "poll");
+    if (ready[1].revents != 0)
+        return err_set(err, ERR_CANCELLED, "the agent ended the import");
+    return 0;
+}
+
+static int copy(struct import *import, struct wire *wire, struct err *err)
+{
+    CLEANUP_FREE unsigned char *data = xcalloc(1, READ_BYTES);
+    uint64_t next_progress = monotonic_ms() + PROGRESS_MS;
+    for (;;) {
+        if (wait_for_input(err) != 0)
+            return -1;
+        ssize_t count = read(INPUT_FD, data, READ_BYTES);
+        if (count == 0)
+            return import_finish(import, err);
+        if (count < 0 && errno != EINTR)
+            return err_errno(err, ERR_INTERNAL, errno, "reading the image");
+        if (count > 0 && import_feed(import, data, (size_t)count, err) != 0)
+            return -1;
+        if (monotonic_ms() >= next_progress) {
+            if (send_progress(wire, import, err) != 0)
+                return -1;
+            next_progress = monotonic_ms() + PROGRESS_MS;
+        }
+    }
+}
+
+static json_t *outcome(const struct import *import, int result, const struct err *err)
+{
+    if (result != 0)
+        return json_pack("{s:s, s:s, s:o}", "type", "error", "code", err_code_name(err->code),
+                         "message", json_clean_string(err->message));
+    return json_pack("{s:s, s:I, s:I, s:s}", "type", "done", "size_bytes",
+                     (json_int_t)import->format.size_bytes, "transfer_bytes",
+                     (json_int_t)import->transfer_bytes, "sha256", import->sha256);
+}
+
+static int run(struct wire *wire, struct err *err)
+{
+    struct import import = {0};
+    struct import_options options;
+    json_t *message = NULL;
+    int received = wire_receive(wire, FIRST_MESSAGE_MS, &message, err);
+    if (received <= 0)
+        return received; /* 0: the agent went away */
+    int result = read_options(message, &options, err);
+    if (result == 0) {
+        result = import_open(&import, &options, OUTPUT_FD, err);
+        if (result == 0)
+            result = copy(&import, wire, err);
+        close(INPUT_FD); /* before the report: the sender then fails for a reason that is known */
+    }
+    json_t *report = outcome(&import, result, err);
+    struct err ignored;
+    if (report != NULL && wire_send(wire, report, &ignored) != 0)
+        log_warning("%s", ignored.message);
+    json_decref(report);
+    json_decref(message);
+    import_close(&import);
+    return result;
+}
+
+int main(void)
+{
+    struct err err = {0};
+    struct wire wire;
+    log_open("sliced-import", LOG_LEVEL_INFO, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    if (sandbox_enter(SANDBOX_IMPORT, &err) != 0) {
+        log_error("%s", err.message);
+        return 2;
+    }
+    wire_init(&wire, WIRE_FD);
+    int result = run(&wire, &err);
+    wire_free(&wire);
+    if (result != 0)
+        log_info("%s: %s", err_code_name(err.code), err.message);
+    return result != 0;
+}

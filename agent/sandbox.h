@@ -1,0 +1,34 @@
+/* Gives up everything a helper program does not need: its own user, no capabilities, no new
+ * privileges, an empty root or read-only files, few resources, few system calls. A breach of the
+ * system call list kills the process, which the kernel logs and the parent reports.
+ *
+ * What each profile may still do:
+ *   SANDBOX_NET     make TCP and UDP sockets and connect them, never listen on TCP; read files in
+ *                   /etc (resolver, CA certificates); start threads (the resolver's)
+ *   SANDBOX_IMPORT  read and write the descriptors it has; nothing else
+ * Neither may execute a program, fork, trace, signal others, write or create a file by name, or map
+ * memory as executable. */
+#ifndef SLICENODE_SANDBOX_H
+#define SLICENODE_SANDBOX_H
+
+#include "err.h"
+
+#include <stdbool.h>
+
+enum sandbox_profile { SANDBOX_NET, SANDBOX_IMPORT };
+
+/* Enters the sandbox for good. To be called before anything from outside is read, while there is
+ * one thread. What the kernel cannot do is logged as a warning; an own user and the system call
+ * list are not optional (the user is when the program was not started by root). */
+int sandbox_enter(enum sandbox_profile profile, struct err *err);
+
+/* The parts, for sandbox.c and its test. */
+
+/* Installs the profile's list of system calls. */
+int sandbox_filter(enum sandbox_profile profile, struct err *err);
+
+/* Limits files, and TCP where the kernel can, with Landlock: only what is beneath `folders`
+ * (NULL-terminated) may be read. Returns the kernel's Landlock version, 0 when it has none. */
+int sandbox_landlock(const char *const folders[], bool may_connect, struct err *err);
+
+#endif
