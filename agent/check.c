@@ -191,8 +191,8 @@ int ssh_key_check(const char *line, struct err *err)
 
     if (strlen(line) > SSH_KEY_LIMIT)
         return err_set(err, ERR_INVALID_ARGUMENT, "a key is longer than %d bytes", SSH_KEY_LIMIT);
-    if (strpbrk(line, "\r\n\t"))
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s must be one line", quoted(line).text);
+    if (!text_valid(line))
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s must be one line of text", quoted(line).text);
     for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
         known =
             known || (strlen(types[i]) == type_length && strncmp(line, types[i], type_length) == 0);

@@ -119,6 +119,17 @@ void text_clean(char *text)
     }
 }
 
+bool text_valid(const char *text)
+{
+    while (*text) {
+        size_t length = printable_character((const unsigned char *)text);
+        if (length == 0)
+            return false;
+        text += length;
+    }
+    return true;
+}
+
 bool text_printable(const char *text, size_t limit)
 {
     size_t length = 0;

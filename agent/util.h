@@ -34,6 +34,9 @@ bool copy_text(char *to, size_t size, const char *from);
  * UTF-8 become '?'. */
 void text_clean(char *text);
 
+/* Whether text_clean would leave it as it is. */
+bool text_valid(const char *text);
+
 /* One to `limit` bytes of printable ASCII (space to '~'). */
 bool text_printable(const char *text, size_t limit);
 

@@ -1,0 +1,148 @@
+/* The arguments of the short operations. */
+#include "json.h"
+#include "model.h"
+#include "model_internal.h"
+
+#include <string.h>
+
+#define STOP_SECONDS_DEFAULT 60
+#define STOP_SECONDS_MAX 3600
+#define CONSOLE_BYTES_DEFAULT 16384
+
+int no_args_parse(const json_t *args, struct err *err)
+{
+    struct fields fields;
+
+    return fields_open(&fields, args, "", err) || fields_end(&fields) ? -1 : 0;
+}
+
+int stop_parse(const json_t *args, struct stop_args *stop, struct err *err)
+{
+    struct fields fields;
+
+    *stop = (struct stop_args){.timeout_seconds = STOP_SECONDS_DEFAULT};
+    if (fields_open(&fields, args, "", err) ||
+        field_unsigned(&fields, "timeout_seconds", OPTIONAL, 0, STOP_SECONDS_MAX,
+                       &stop->timeout_seconds) ||
+        field_flag(&fields, "force", OPTIONAL, &stop->force) || fields_end(&fields))
+        return -1;
+    return 0;
+}
+
+int console_parse(const json_t *args, unsigned *bytes, struct err *err)
+{
+    struct fields fields;
+
+    *bytes = CONSOLE_BYTES_DEFAULT;
+    if (fields_open(&fields, args, "", err) ||
+        field_unsigned(&fields, "bytes", OPTIONAL, 1, CONSOLE_BYTES_LIMIT, bytes) ||
+        fields_end(&fields))
+        return -1;
+    return 0;
+}
+
+int name_read(struct fields *fields, const char *name, char to[static SLICE_NAME_BYTES])
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const char *value;
+
+    if (field_string(fields, name, REQUIRED, 4096, &value))
+        return -1;
+    if (strlen(value) >= SLICE_NAME_BYTES || strspn(value, allowed) != strlen(value) ||
+        value[0] == '\0' || strchr("._-", value[0]))
+        return field_refuse(fields, name, -1, value,
+                            "must be 1 to 63 letters, digits, '.', '_' and '-', the first one a "
+                            "letter or digit");
+    copy_text(to, SLICE_NAME_BYTES, value);
+    return 0;
+}
+
+int snapshot_parse(enum operation operation, const json_t *args, struct snapshot_args *snapshot,
+                   struct err *err)
+{
+    struct fields fields;
+
+    *snapshot = (struct snapshot_args){.restart = false};
+    if (fields_open(&fields, args, "", err) ||
+        field_uuid(&fields, "snapshot", REQUIRED, snapshot->snapshot) ||
+        (operation == OP_SNAPSHOT_CREATE && name_read(&fields, "name", snapshot->name)) ||
+        (operation == OP_SNAPSHOT_REVERT &&
+         field_flag(&fields, "restart", OPTIONAL, &snapshot->restart)) ||
+        fields_end(&fields))
+        return -1;
+    return 0;
+}
+
+/* What qcow2 and VHD need is known and comes later; the operator should not take them for typing
+ * errors. */
+static int format_read(struct fields *fields)
+{
+    const char *format;
+
+    if (field_string(fields, "format", OPTIONAL, 64, &format))
+        return -1;
+    if (!format || strcmp(format, "raw") == 0)
+        return 0;
+    if (strcmp(format, "qcow2") == 0 || strcmp(format, "vhd") == 0)
+        return field_refuse(fields, "format", -1, format,
+                            "is not supported yet; convert the image to raw");
+    return field_refuse(fields, "format", -1, format, "must be raw");
+}
+
+static int url_read(struct fields *fields, enum field_need need, struct image *image)
+{
+    char path[FIELD_PATH_BYTES];
+
+    if (field_text(fields, "url", need, image->url, sizeof(image->url)))
+        return -1;
+    if (image->url[0] && url_check(image->url, fields->err) < 0) {
+        field_path(fields, "url", -1, path);
+        return err_context(fields->err, "%s", path);
+    }
+    return 0;
+}
+
+int image_source_read(struct fields *fields, enum field_need url_need, struct image *image)
+{
+    unsigned compression = COMPRESSION_NONE;
+
+    if (field_uuid(fields, "id", REQUIRED, image->id) || url_read(fields, url_need, image) ||
+        field_text(fields, "sha256", OPTIONAL, image->sha256, sizeof(image->sha256)) ||
+        format_read(fields) ||
+        field_choice(fields, "compression", OPTIONAL, compression_names, COMPRESSIONS,
+                     &compression) ||
+        field_size(fields, "size_bytes", OPTIONAL, 1, IMAGE_BYTES_LIMIT, &image->transfer_bytes))
+        return -1;
+    image->compression = (enum compression)compression;
+    if (image->sha256[0] && !hex_valid(image->sha256, 32))
+        return field_refuse(fields, "sha256", -1, image->sha256,
+                            "must be 64 hexadecimal digits in lower case");
+    if (strncmp(image->url, "http:", 5) == 0 && !image->sha256[0])
+        return field_refuse(fields, "url", -1, image->url, "is plain http: sha256 is needed");
+    return 0;
+}
+
+int image_parse(const json_t *args, struct image *image, struct err *err)
+{
+    struct fields fields;
+    unsigned kind = IMAGE_DISK;
+
+    *image = (struct image){.ready = false};
+    if (fields_open(&fields, args, "", err) || image_source_read(&fields, REQUIRED, image) ||
+        field_choice(&fields, "kind", OPTIONAL, image_kind_names, IMAGE_KINDS, &kind) ||
+        fields_end(&fields))
+        return -1;
+    image->kind = (enum image_kind)kind;
+    return 0;
+}
+
+int image_delete_parse(const json_t *args, char id[static UUID_TEXT_BYTES], struct err *err)
+{
+    struct fields fields;
+
+    if (fields_open(&fields, args, "", err) || field_uuid(&fields, "id", REQUIRED, id) ||
+        fields_end(&fields))
+        return -1;
+    return 0;
+}

@@ -1,0 +1,32 @@
+/* A slice as the controller sees it. */
+#include "json.h"
+#include "model.h"
+#include "model_internal.h"
+
+static json_t *snapshots_to_json(const struct snapshot *snapshots, size_t count)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        char time[TIME_TEXT_BYTES];
+
+        time_format(snapshots[i].created_ms, time);
+        json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "id", snapshots[i].id, "name",
+                                               snapshots[i].name, "time", time));
+    }
+    return array;
+}
+
+json_t *slice_to_protocol(const struct slice *slice, const struct snapshot *snapshots, size_t count)
+{
+    json_t *image = slice->image[0] ? json_string(slice->image) : json_null();
+    json_t *domain_id = slice->domain_id > 0 ? json_integer(slice->domain_id) : json_null();
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "id",
+                     slice->id, "name", slice->name, "state", slice_state_name(slice->state),
+                     "desired", slice->desired_running ? "running" : "stopped", "type",
+                     slice_type_names[slice->type], "vcpus", (json_int_t)slice->vcpus, "memory_mib",
+                     (json_int_t)slice->memory_mib, "disk_gib", (json_int_t)slice->disk_gib,
+                     "image", image, "domain_id", domain_id, "snapshots",
+                     snapshots_to_json(snapshots, count), "error", err_to_json(&slice->error));
+}
