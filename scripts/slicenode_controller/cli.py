@@ -88,4 +88,6 @@ def main(words: list[str] | None = None) -> int:
         return lookup.FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+    finally:
+        session.close()
     return lookup.OK if status is None else int(status)

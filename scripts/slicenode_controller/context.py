@@ -69,10 +69,7 @@ class Context:
             request = requests.find(self.store, event["request"] or "")
             if event["type"] != "request.done" or request is None:
                 continue
-            name = self.protocol.result_schema(request["op"])
-            if name is None:
-                continue
-            for fault in self.protocol.check_as(name, event["result"])[:10]:
+            for fault in self.protocol.check_result(request["op"], event["result"])[:10]:
                 message = f"result of {request['op']}: {fault}"
                 self.violation("node", node_id, "reportEvents", message, event)
 

@@ -118,6 +118,10 @@ class Protocol:
         """Every operation that a request can ask for."""
         return list(self.root["components"]["schemas"]["Request"]["discriminator"]["mapping"])
 
-    def result_schema(self, request_name: str) -> str | None:
-        """Name of the schema of a request's result, where there is one."""
-        return {"slice.console": "ConsoleResult", "node.report": "Registration"}.get(request_name)
+    def check_result(self, request_name: str, result: Any) -> list[Fault]:
+        """Checks what `request.done` brings for this kind of request."""
+        done = self.root["components"]["schemas"]["EventRequestDone"]
+        reference = done["x-results"].get(request_name)
+        if reference is None:
+            return []
+        return schema.check(result, {"$ref": reference}, self.root)

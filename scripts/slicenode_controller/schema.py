@@ -98,7 +98,7 @@ def check_schema(schema: Schema, root: Schema, seen: set[int] | None = None) -> 
     if id(schema) in seen:
         return
     seen.add(id(schema))
-    unknown = set(schema) - NOTES - CHECKED
+    unknown = {key for key in schema if not key.startswith("x-")} - NOTES - CHECKED
     if unknown:
         raise SchemaError(f"unknown keyword {sorted(unknown)} in {json.dumps(schema)[:200]}")
     if schema.get("additionalProperties", False) is not False:

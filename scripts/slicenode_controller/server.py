@@ -5,6 +5,7 @@ import socket
 import ssl
 import sys
 import threading
+from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         for listener in self._listeners:
-            threading.Thread(target=listener.serve_forever, daemon=True).start()
+            serving = partial(listener.serve_forever, poll_interval=0.1)
+            threading.Thread(target=serving, daemon=True).start()
         housekeeping = threading.Thread(target=self._keep_house, daemon=True)
         housekeeping.start()
         self._stop.wait()

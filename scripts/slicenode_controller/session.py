@@ -44,6 +44,10 @@ class Session:
     def protocol(self) -> Protocol:
         return Protocol()
 
+    def close(self) -> None:
+        if "store" in self.__dict__:
+            self.store.close()
+
     def _make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 

@@ -1,0 +1,140 @@
+"""A node with a small memory and no hypervisor: carries out requests on dictionaries."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from rig import Controller, FakeNode, now, registration
+
+CONSOLE = "Booting...\r\n\x1b[32mok\x1b[0m\r\nlogin: "
+
+
+class Refusal(Exception):
+    """The request fails with this code."""
+
+
+class SimNode(threading.Thread):
+    """Polls, works and reports in a thread of its own until `stop`."""
+
+    def __init__(self, controller: Controller, folder: Path, name: str) -> None:
+        super().__init__(daemon=True)
+        self.node = FakeNode(controller, folder)
+        assert self.node.enroll(controller.token(name=name)).status == 200
+        self.slices: dict[str, dict[str, Any]] = {}
+        self.images: dict[str, str] = {}
+        self.seen: set[str] = set()
+        self.repeated: list[str] = []
+        self.failure: BaseException | None = None
+        self._stopping = False
+        self.boot()
+        self.start()
+
+    def boot(self) -> None:
+        self.boot_id = str(self.node.register(**self.said()).status)
+
+    def said(self) -> dict[str, Any]:
+        return {"slices": list(self.slices.values())}
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.join(timeout=10)
+        assert self.failure is None, self.failure
+
+    def run(self) -> None:
+        cursor = None
+        try:
+            while not self._stopping:
+                body = self.node.poll(cursor, wait=1).body
+                cursor = body["cursor"]
+                for request in body["requests"]:
+                    self._take(request)
+        except BaseException as error:
+            self.failure = error
+
+    def _take(self, request: dict[str, Any]) -> None:
+        if request["id"] in self.seen:
+            self.repeated.append(request["id"])
+            return
+        self.seen.add(request["id"])
+        whose = {"request": request["id"], "slice": request["slice"]}
+        told = [self.node.event("request.accepted", **whose)]
+        told.append(self.node.event("request.step", step="work", **whose))
+        try:
+            result = self._work(request, told)
+            told.append(self.node.event("request.done", result=result, **whose))
+        except Refusal as refusal:
+            code, _, console = str(refusal).partition("|")
+            error = {"code": code, "message": f"no: {code}"}
+            if console:
+                error["console"] = console
+            told.append(self.node.event("request.failed", error=error, **whose))
+        answer = self.node.events(*told)
+        assert answer.status == 200, answer.body
+        assert answer.body["acknowledged"] == self.node.seq
+
+    def _work(self, request: dict[str, Any], told: list[dict[str, Any]]) -> Any:
+        op, args, slice_id = request["op"], request["args"], request["slice"]
+        if op == "node.report":
+            return {**registration(), **self.said()}
+        if op == "image.fetch":
+            self.images[args["id"]] = args.get("kind", "disk")
+            state = {"id": args["id"], "state": "ready", "kind": args.get("kind", "disk")}
+            told.append(self.node.event("image.state", result=state, request=request["id"]))
+            return None
+        if op == "image.delete":
+            if self.images.pop(args["id"], None) is None:
+                raise Refusal("image_not_found")
+            return None
+        if op == "slice.provision":
+            return self._provision(slice_id, args, told)
+        if slice_id not in self.slices:
+            raise Refusal("slice_not_found")
+        if op == "slice.console":
+            return {"console": CONSOLE, "truncated": False}
+        if op.startswith("snapshot."):
+            return self._snapshot(op, args, self.slices[slice_id])
+        if op == "slice.terminate":
+            del self.slices[slice_id]
+            return None
+        self._set_state(slice_id, "stopped" if op == "slice.stop" else "running", told)
+        return None
+
+    def _provision(self, slice_id: str, args: dict[str, Any], told: list[dict[str, Any]]) -> None:
+        if slice_id in self.slices:
+            raise Refusal("slice_exists")
+        if args["memory_mib"] > 4096:
+            raise Refusal("insufficient_memory")
+        if args["image"].get("url") is None and args["image"]["id"] not in self.images:
+            raise Refusal("image_not_found")
+        keys = ("name", "vcpus", "memory_mib", "disk_gib")
+        self.slices[slice_id] = {
+            **{key: args[key] for key in keys},
+            "id": slice_id, "state": "provisioning", "desired": args.get("desired", "running"),
+            "type": args.get("type", "pvh"), "image": args["image"]["id"], "domain_id": None,
+            "snapshots": [], "error": None,
+        }  # fmt: skip
+        self.provisioned = args
+        if args["name"] == "unbootable":
+            self._set_state(slice_id, "failed", told, "image_not_bootable")
+            raise Refusal("image_not_bootable|grub rescue>\x1b[31m")
+        self._set_state(slice_id, self.slices[slice_id]["desired"], told)
+
+    def _set_state(
+        self, slice_id: str, state: str, told: list[dict[str, Any]], code: str | None = None
+    ) -> None:
+        error = None if code is None else {"code": code, "message": code}
+        self.slices[slice_id].update(state=state, error=error)
+        result = {"state": state, "desired": self.slices[slice_id]["desired"], "reason": "requested"}
+        told.append(self.node.event("slice.state", slice=slice_id, result=result, error=error))
+
+    def _snapshot(self, op: str, args: dict[str, Any], one: dict[str, Any]) -> None:
+        known = {snapshot["id"]: snapshot for snapshot in one["snapshots"]}
+        if op == "snapshot.create":
+            new = {"id": args["snapshot"], "name": args["name"], "time": now()}
+            one["snapshots"].append(new)
+        elif args["snapshot"] not in known:
+            raise Refusal("snapshot_not_found")
+        elif op == "snapshot.delete":
+            one["snapshots"].remove(known[args["snapshot"]])
+        elif one["state"] == "running" and not args.get("restart"):
+            raise Refusal("slice_running")
