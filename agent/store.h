@@ -64,8 +64,8 @@ struct request_record {
     struct request request;
     enum request_phase phase;
     unsigned step;
-    json_t *scratch; /* what steps hand on to later ones (thin ids, sizes); owned, may be NULL */
-    json_t *result;  /* owned; NULL unless done */
+    json_t *scratch;  /* what steps hand on to later ones (thin ids, sizes); owned, may be NULL */
+    json_t *result;   /* owned; NULL unless done */
     struct err error; /* when failed or undoing */
     bool internal;    /* made by the node itself (restart after a crash): no events of its own */
 };

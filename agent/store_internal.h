@@ -1,0 +1,36 @@
+/* What the store's files share among themselves: statements that are prepared once and kept. */
+#ifndef SLICENODE_STORE_INTERNAL_H
+#define SLICENODE_STORE_INTERNAL_H
+
+#include "store.h"
+
+#include <jansson.h>
+#include <sqlite3.h>
+
+/* A statement that is reset, and so free for its next use, at the end of scope. */
+void cleanup_query(sqlite3_stmt **query);
+#define CLEANUP_QUERY __attribute__((cleanup(cleanup_query)))
+
+/* Makes a statement ready to be stepped. `types` has one letter for each parameter that follows:
+ * 't' for a text (const char *, NULL for NULL), 'i' for an int64_t. `sql` must be a literal: its
+ * address is what it is kept by. NULL at an error. */
+sqlite3_stmt *store_query(struct store *store, struct err *err, const char *sql, const char *types,
+                          ...);
+
+/* 1 with a row, 0 at the end, -1. */
+int store_step(struct store *store, sqlite3_stmt *query, struct err *err);
+
+/* Runs a statement that gives no rows; *changed, which may be NULL, is the number of rows changed. */
+int store_run(struct store *store, struct err *err, int *changed, const char *sql,
+              const char *types, ...);
+
+/* Columns of the present row. */
+const char *column_text(sqlite3_stmt *query, int column); /* "" for NULL */
+int column_copy(sqlite3_stmt *query, int column, char *to, size_t size, struct err *err);
+/* A JSON document; NULL for NULL. */
+int column_json(sqlite3_stmt *query, int column, json_t **value, struct err *err);
+
+/* An array that grows by elements of `size` bytes; returns the place of the next one, zeroed. */
+void *array_grow(void *array, size_t count, size_t size);
+
+#endif

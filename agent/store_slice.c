@@ -1,0 +1,148 @@
+/* Slices and their snapshots. */
+#include "json.h"
+#include "store.h"
+#include "store_internal.h"
+#include "util.h"
+
+#include <stdlib.h>
+
+int store_slice_put(struct store *store, const struct slice *slice, struct err *err)
+{
+    CLEANUP_JSON json_t *document = slice_to_store(slice);
+    CLEANUP_FREE char *text = json_text(document);
+
+    return store_run(store, err, NULL,
+                     "INSERT INTO slices (id, document) VALUES (?, ?)"
+                     " ON CONFLICT (id) DO UPDATE SET document = excluded.document",
+                     "tt", slice->id, text);
+}
+
+static int slice_from_row(sqlite3_stmt *query, struct slice *slice, struct err *err)
+{
+    CLEANUP_JSON json_t *document = NULL;
+
+    if (column_json(query, 0, &document, err) < 0)
+        return -1;
+    if (slice_from_store(document, slice, err) < 0) {
+        if (err)
+            err->code = ERR_STORAGE_ERROR;
+        return err_context(err, "the store");
+    }
+    return 0;
+}
+
+int store_slice_find(struct store *store, const char *id, struct slice *slice, struct err *err)
+{
+    CLEANUP_QUERY sqlite3_stmt *query =
+        store_query(store, err, "SELECT document FROM slices WHERE id = ?", "t", id);
+    int found = query ? store_step(store, query, err) : -1;
+
+    if (found == 1 && slice_from_row(query, slice, err) < 0)
+        return -1;
+    return found;
+}
+
+int store_slice_delete(struct store *store, const char *id, struct err *err)
+{
+    return store_run(store, err, NULL, "DELETE FROM slices WHERE id = ?", "t", id);
+}
+
+int store_slices(struct store *store, struct slice **slices, size_t *count, struct err *err)
+{
+    CLEANUP_QUERY sqlite3_stmt *query =
+        store_query(store, err, "SELECT document FROM slices ORDER BY sequence", "");
+    struct slice *array = NULL;
+    size_t used = 0;
+    int result = query ? 1 : -1;
+
+    while (result > 0 && (result = store_step(store, query, err)) > 0) {
+        array = array_grow(array, used, sizeof(*array));
+        result = slice_from_row(query, &array[used], err) < 0 ? -1 : 1;
+        used += result > 0;
+    }
+    if (result < 0) {
+        slices_free(array, used);
+        return -1;
+    }
+    *slices = array;
+    *count = used;
+    return 0;
+}
+
+void slices_free(struct slice *slices, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        slice_free(&slices[i]);
+    free(slices);
+}
+
+/* --- Snapshots ---------------------------------------------------------------------------------- */
+
+#define SNAPSHOT_COLUMNS "id, slice, name, created_ms, thin_id, reserved_bytes, size_bytes"
+
+int store_snapshot_put(struct store *store, const struct snapshot *snapshot, struct err *err)
+{
+    return store_run(store, err, NULL,
+                     "INSERT INTO snapshots (" SNAPSHOT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)"
+                     " ON CONFLICT (id) DO UPDATE SET slice = excluded.slice, name = excluded.name,"
+                     " created_ms = excluded.created_ms, thin_id = excluded.thin_id,"
+                     " reserved_bytes = excluded.reserved_bytes, size_bytes = excluded.size_bytes",
+                     "tttiiii", snapshot->id, snapshot->slice, snapshot->name, snapshot->created_ms,
+                     (int64_t)snapshot->thin_id, (int64_t)snapshot->reserved_bytes,
+                     (int64_t)snapshot->size_bytes);
+}
+
+static int snapshot_from_row(sqlite3_stmt *query, struct snapshot *snapshot, struct err *err)
+{
+    *snapshot = (struct snapshot){.created_ms = sqlite3_column_int64(query, 3),
+                                  .thin_id = (uint32_t)sqlite3_column_int64(query, 4),
+                                  .reserved_bytes = (uint64_t)sqlite3_column_int64(query, 5),
+                                  .size_bytes = (uint64_t)sqlite3_column_int64(query, 6)};
+    return column_copy(query, 0, snapshot->id, sizeof(snapshot->id), err) ||
+                   column_copy(query, 1, snapshot->slice, sizeof(snapshot->slice), err) ||
+                   column_copy(query, 2, snapshot->name, sizeof(snapshot->name), err)
+               ? -1
+               : 0;
+}
+
+int store_snapshot_find(struct store *store, const char *id, struct snapshot *snapshot,
+                        struct err *err)
+{
+    CLEANUP_QUERY sqlite3_stmt *query =
+        store_query(store, err, "SELECT " SNAPSHOT_COLUMNS " FROM snapshots WHERE id = ?", "t", id);
+    int found = query ? store_step(store, query, err) : -1;
+
+    if (found == 1 && snapshot_from_row(query, snapshot, err) < 0)
+        return -1;
+    return found;
+}
+
+int store_snapshot_delete(struct store *store, const char *id, struct err *err)
+{
+    return store_run(store, err, NULL, "DELETE FROM snapshots WHERE id = ?", "t", id);
+}
+
+int store_snapshots(struct store *store, const char *slice, struct snapshot **snapshots,
+                    size_t *count, struct err *err)
+{
+    CLEANUP_QUERY sqlite3_stmt *query =
+        store_query(store, err,
+                    "SELECT " SNAPSHOT_COLUMNS " FROM snapshots WHERE ?1 IS NULL OR slice = ?1"
+                    " ORDER BY created_ms, sequence",
+                    "t", slice);
+    struct snapshot *array = NULL;
+    size_t used = 0;
+    int result = query ? 1 : -1;
+
+    while (result > 0 && (result = store_step(store, query, err)) > 0) {
+        array = array_grow(array, used, sizeof(*array));
+        result = snapshot_from_row(query, &array[used++], err) < 0 ? -1 : 1;
+    }
+    if (result < 0) {
+        free(array);
+        return -1;
+    }
+    *snapshots = array;
+    *count = used;
+    return 0;
+}
