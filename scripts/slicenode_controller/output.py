@@ -8,6 +8,9 @@ from typing import Any
 
 from . import clock
 
+# Titles (OSC), CSI sequences such as colours, and two-character escapes.
+ESCAPES = re.compile(r"\x1b(\][^\x07\x1b]*(\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]|[@-Z\\^_])")
+
 
 def clean(value: Any) -> str:
     """Text from a node or a slice, without what could drive the operator's terminal."""
@@ -17,7 +20,7 @@ def clean(value: Any) -> str:
 
 def clean_lines(text: str) -> str:
     """The same for text of many lines, such as a console's; colours and cursor moves are lost."""
-    text = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])", "", text)
+    text = ESCAPES.sub("", text)
     lines = text.replace("\r\n", "\n").replace("\t", "    ").split("\n")
     return "\n".join(
         "".join(char for char in line if char.isprintable()) for line in lines

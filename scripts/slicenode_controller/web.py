@@ -122,6 +122,9 @@ class Handler(BaseHTTPRequestHandler):
             self.context.service.check_caller(node_id, self._common_name())
             host = self.headers.get("Host", "")
             self.context.heard(node_id, str(self.client_address[0]), host)
+            if operation.id == "register":
+                # Who waits for the registration may go on to images, whose URLs need the host.
+                self.context.write_down()
         values, faults = self.context.protocol.check_query(operation, query)
         body: Any = None
         if operation.body is not None:

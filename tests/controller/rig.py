@@ -126,7 +126,8 @@ class FakeNode:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.key_file = folder / "node.key"
-        private, self.csr = key or make_key()
+        self.key = key or make_key()
+        private, self.csr = self.key
         self.key_file.write_text(private)
         self.id = ""
         self.seq = 0

@@ -26,11 +26,15 @@ class SimNode(threading.Thread):
         self.repeated: list[str] = []
         self.failure: BaseException | None = None
         self._stopping = False
-        self.boot()
+        assert self.node.register(**self.said()).status == 200
         self.start()
 
-    def boot(self) -> None:
-        self.boot_id = str(self.node.register(**self.said()).status)
+    def boot_again(self) -> None:
+        """Registers anew, on a connection of its own: the thread uses the other one."""
+        other = FakeNode(self.node.controller, self.node.folder, self.node.key)
+        other.id = self.node.id
+        assert other.register(**self.said()).status == 200
+        other.close()
 
     def said(self) -> dict[str, Any]:
         return {"slices": list(self.slices.values())}
@@ -102,6 +106,8 @@ class SimNode(threading.Thread):
     def _provision(self, slice_id: str, args: dict[str, Any], told: list[dict[str, Any]]) -> None:
         if slice_id in self.slices:
             raise Refusal("slice_exists")
+        if args["memory_mib"] < 16:
+            raise Refusal("invalid_argument")
         if args["memory_mib"] > 4096:
             raise Refusal("insufficient_memory")
         if args["image"].get("url") is None and args["image"]["id"] not in self.images:
