@@ -1,0 +1,310 @@
+#include "transfer.h"
+
+#include "child.h"
+#include "json.h"
+#include "util.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STALL_SECONDS 120
+#define TICK_MS 1000
+#define FINISH_MS 5000
+#define PIPE_BYTES (1 << 20)
+
+/* One of the two programs and what it has said. */
+struct side {
+    struct child child;
+    struct wire wire;
+    bool ended; /* said "done" or "error", or went away */
+    struct err err;
+};
+
+struct state {
+    const struct transfer *transfer;
+    struct side net;
+    struct side import;
+    uint64_t transferred; /* by net's account */
+    uint64_t total;       /* 0: not known */
+    uint64_t written;     /* by import's account */
+    uint64_t moved_ms;    /* when one of these last changed */
+    struct transfer_result result;
+};
+
+static int start_side(struct side *side, const char *libexec, const char *const argv[],
+                      const int *descriptors, size_t count, struct err *err)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/%s", libexec, argv[0]);
+    if (child_spawn(path, argv, descriptors, count, &side->child, err) != 0)
+        return -1;
+    wire_init(&side->wire, side->child.socket);
+    return 0;
+}
+
+static int start_children(struct state *state, struct err *err)
+{
+    static const char *const net[] = {"sliced-net", "fetch", NULL};
+    static const char *const import[] = {"sliced-import", NULL};
+    const char *libexec = state->transfer->libexec;
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return err_errno(err, ERR_INTERNAL, errno, "pipe");
+    fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES); /* fewer switches between the two; a hint */
+    int to_import[] = {ends[0], state->transfer->output};
+    int result = start_side(&state->net, libexec, net, &ends[1], 1, err);
+    if (result == 0)
+        result = start_side(&state->import, libexec, import, to_import, 2, err);
+    close(ends[0]);
+    close(ends[1]);
+    return result;
+}
+
+static const char *compression_name(enum compression compression)
+{
+    static const char *const names[] = {[COMPRESSION_NONE] = "none",
+                                        [COMPRESSION_GZIP] = "gzip",
+                                        [COMPRESSION_XZ] = "xz",
+                                        [COMPRESSION_ZSTD] = "zstd"};
+    return names[compression];
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
+}
+
+static json_t *bytes_or_null(uint64_t bytes)
+{
+    return bytes != 0 ? json_integer((json_int_t)bytes) : json_null();
+}
+
+/* What can at most come through the pipe for an image that fits: incompressible data gets a little
+ * longer by compression. */
+static uint64_t transfer_limit(const struct transfer *transfer)
+{
+    return transfer->limit_bytes + transfer->limit_bytes / 16 + MIB;
+}
+
+static int send_orders(struct state *state, struct err *err)
+{
+    const struct transfer *transfer = state->transfer;
+    CLEANUP_JSON json_t *fetch = json_pack(
+        "{s:s, s:s, s:o, s:o, s:I}", "type", "fetch", "url", transfer->url, "ca",
+        text_or_null(transfer->ca), "transfer_bytes", bytes_or_null(transfer->transfer_bytes),
+        "limit_bytes", (json_int_t)transfer_limit(transfer));
+    CLEANUP_JSON json_t *import = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:I}", "type", "import", "format", "raw", "compression",
+        compression_name(transfer->compression), "sha256", text_or_null(transfer->sha256),
+        "transfer_bytes", bytes_or_null(transfer->transfer_bytes), "limit_bytes",
+        (json_int_t)transfer->limit_bytes);
+    if (fetch == NULL || import == NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "the image's URL is not valid UTF-8");
+    if (wire_send(&state->import.wire, import, err) != 0)
+        return -1;
+    return wire_send(&state->net.wire, fetch, err);
+}
+
+/* The children are not trusted: what they say has a closed form, too. */
+static int read_error(struct fields *fields, struct side *side)
+{
+    char code[64] = "";
+    const char *message = NULL;
+    if (field_text(fields, "code", REQUIRED, code, sizeof(code)) != 0 ||
+        field_string(fields, "message", REQUIRED, ERR_MESSAGE_BYTES, &message) != 0)
+        return -1;
+    if (fields_end(fields) != 0)
+        return -1;
+    side->ended = true;
+    err_set(&side->err, err_code_from_name(code), "%s", message);
+    if (side->err.code == ERR_NONE)
+        side->err.code = ERR_INTERNAL;
+    return 0;
+}
+
+static void note(struct state *state, uint64_t *counter, uint64_t value)
+{
+    if (value != *counter)
+        state->moved_ms = monotonic_ms();
+    *counter = value;
+}
+
+static int read_net(struct state *state, struct fields *fields, const char *type)
+{
+    uint64_t bytes = state->transferred;
+    bool done = strcmp(type, "done") == 0;
+    if (!done && strcmp(type, "progress") != 0)
+        return err_set(fields->err, ERR_INTERNAL, "unknown message \"%.32s\"", type);
+    if (field_size(fields, "bytes", REQUIRED, 0, INT64_MAX, &bytes) != 0 ||
+        (!done && field_size(fields, "total", OPTIONAL, 0, INT64_MAX, &state->total) != 0))
+        return -1;
+    note(state, &state->transferred, bytes);
+    state->net.ended = done;
+    return fields_end(fields);
+}
+
+static int read_import(struct state *state, struct fields *fields, const char *type)
+{
+    struct transfer_result *result = &state->result;
+    if (strcmp(type, "progress") == 0) {
+        uint64_t taken = 0, written = 0;
+        if (field_size(fields, "bytes", REQUIRED, 0, INT64_MAX, &written) != 0 ||
+            field_size(fields, "transfer_bytes", REQUIRED, 0, INT64_MAX, &taken) != 0)
+            return -1;
+        note(state, &state->written, written + taken);
+        return fields_end(fields);
+    }
+    if (strcmp(type, "done") != 0)
+        return err_set(fields->err, ERR_INTERNAL, "unknown message \"%.32s\"", type);
+    if (field_size(fields, "size_bytes", REQUIRED, 1, INT64_MAX, &result->size_bytes) != 0 ||
+        field_size(fields, "transfer_bytes", REQUIRED, 1, INT64_MAX, &result->transfer_bytes) !=
+            0 ||
+        field_text(fields, "sha256", REQUIRED, result->sha256, sizeof(result->sha256)) != 0)
+        return -1;
+    if (!hex_valid(result->sha256, 32))
+        return err_set(fields->err, ERR_INTERNAL, "the SHA-256 is malformed");
+    if (result->size_bytes > state->transfer->limit_bytes)
+        return err_set(fields->err, ERR_INTERNAL, "the size is beyond the limit");
+    state->import.ended = true;
+    return fields_end(fields);
+}
+
+static int read_message(struct state *state, struct side *side, const json_t *message,
+                        struct err *err)
+{
+    struct fields fields;
+    char type[32] = "";
+    if (fields_open(&fields, message, "", err) != 0 ||
+        field_text(&fields, "type", REQUIRED, type, sizeof(type)) != 0)
+        return -1;
+    if (strcmp(type, "error") == 0)
+        return read_error(&fields, side);
+    return side == &state->net ? read_net(state, &fields, type) : read_import(state, &fields, type);
+}
+
+static int read_messages(struct state *state, struct side *side, struct err *err)
+{
+    if (wire_fill(&side->wire, err) != 0)
+        return -1;
+    json_t *message = NULL;
+    int taken = 0;
+    while (!side->ended && (taken = wire_take(&side->wire, &message, err)) == 1) {
+        int result = read_message(state, side, message, err);
+        json_decref(message);
+        if (result != 0)
+            return -1;
+    }
+    return taken < 0 ? -1 : 0;
+}
+
+/* Reads what a side has said. One that breaks the rules, or left without a last word, has failed. */
+static void listen_to(struct state *state, struct side *side)
+{
+    if (read_messages(state, side, &side->err) != 0) {
+        side->err.code = ERR_INTERNAL;
+        err_context(&side->err, "%s", side->child.name);
+        side->ended = true;
+    } else if (side->wire.closed && !side->ended) {
+        if (child_finish(&side->child, FINISH_MS, &side->err) == 0)
+            err_set(&side->err, ERR_INTERNAL, "%s left without a word", side->child.name);
+        side->ended = true;
+    }
+}
+
+/* Waits for one of the two to say something; a side that has ended is not listened to any more. */
+static int wait_for_words(struct state *state, struct err *err)
+{
+    struct side *sides[] = {&state->net, &state->import};
+    struct pollfd ready[ARRAY_LENGTH(sides)];
+    for (size_t index = 0; index < ARRAY_LENGTH(sides); index++)
+        ready[index] = (struct pollfd){.fd = sides[index]->ended ? -1 : sides[index]->child.socket,
+                                       .events = POLLIN};
+    if (poll(ready, ARRAY_LENGTH(sides), TICK_MS) < 0 && errno != EINTR)
+        return err_errno(err, ERR_INTERNAL, errno, "poll");
+    for (size_t index = 0; index < ARRAY_LENGTH(sides); index++)
+        if (ready[index].fd >= 0 && ready[index].revents != 0)
+            listen_to(state, sides[index]);
+    return 0;
+}
+
+static bool failed(const struct side *side)
+{
+    return side->ended && side->err.code != ERR_NONE;
+}
+
+/* Import's failure ends the transfer. Net's does when import has had its say, because net fails as a
+ * consequence when import has gone; ERR_CANCELLED is how it says so. */
+static bool is_over(const struct state *state)
+{
+    if (failed(&state->import))
+        return true;
+    if (failed(&state->net) && state->net.err.code != ERR_CANCELLED)
+        return true;
+    return state->net.ended && state->import.ended;
+}
+
+static int judge(const struct state *state, struct transfer_result *result, struct err *err)
+{
+    /* A stream that net could not finish looks truncated to import: net knows the cause. */
+    const struct side *culprit = NULL;
+    if (failed(&state->net) && state->net.err.code != ERR_CANCELLED)
+        culprit = &state->net;
+    else if (failed(&state->import))
+        culprit = &state->import;
+    else if (failed(&state->net))
+        culprit = &state->net;
+    if (culprit != NULL) {
+        *err = culprit->err;
+        return -1;
+    }
+    if (state->result.transfer_bytes != state->transferred)
+        return err_set(err, ERR_INTERNAL, "%llu bytes were fetched and %llu imported",
+                       (unsigned long long)state->transferred,
+                       (unsigned long long)state->result.transfer_bytes);
+    *result = state->result;
+    return 0;
+}
+
+static int run(struct state *state, transfer_progress *progress, void *argument, struct err *err)
+{
+    const struct transfer *transfer = state->transfer;
+    unsigned stall = transfer->stall_seconds != 0 ? transfer->stall_seconds : STALL_SECONDS;
+    uint64_t next_tick = 0;
+    state->moved_ms = monotonic_ms();
+    while (!is_over(state)) {
+        uint64_t now = monotonic_ms();
+        if (now >= next_tick && progress != NULL) {
+            if (!progress(argument, state->transferred, state->total))
+                return err_set(err, ERR_CANCELLED, "the transfer was cancelled");
+            next_tick = now + TICK_MS;
+        }
+        if (now >= state->moved_ms + (uint64_t)stall * 1000)
+            return err_set(err, ERR_TIMEOUT, "the transfer stands still for %u s at byte %llu",
+                           stall, (unsigned long long)state->transferred);
+        if (wait_for_words(state, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int transfer_image(const struct transfer *transfer, transfer_progress *progress, void *argument,
+                   struct transfer_result *result, struct err *err)
+{
+    struct state state = {
+        .transfer = transfer, .net = {.child = CHILD_NONE}, .import = {.child = CHILD_NONE}};
+    int outcome = start_children(&state, err);
+    if (outcome == 0)
+        outcome = send_orders(&state, err);
+    if (outcome == 0)
+        outcome = run(&state, progress, argument, err);
+    if (outcome == 0)
+        outcome = judge(&state, result, err);
+    child_stop(&state.net.child);
+    child_stop(&state.import.child);
+    wire_free(&state.net.wire);
+    wire_free(&state.import.wire);
+    return outcome;
+}
