@@ -1,0 +1,218 @@
+/* sliced: opens everything in order, runs the loop, closes everything. */
+#include "main.h"
+
+#include "json.h"
+#include "log.h"
+#include "must.h"
+#include "version.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- What the parts tell each other ----------------------------------------------------------------- */
+
+static const char *task_ca(void *context)
+{
+    const struct agent *agent = context;
+    return agent->identity.ca[0] ? agent->identity.ca : agent->conf.ca[0] ? agent->conf.ca : NULL;
+}
+
+static json_t *task_report(void *context)
+{
+    return report_registration(context);
+}
+
+static void task_finished(void *context, const struct request_record *record)
+{
+    struct agent *agent = context;
+    methods_request_finished(agent, record);
+    domains_request_finished(agent, record);
+    methods_check_shutdown(agent);
+    status_changed(agent);
+}
+
+static void on_event(void *context, const json_t *event)
+{
+    struct agent *agent = context;
+    if (agent->api)
+        api_event(agent->api, event);
+    uplink_events(agent);
+}
+
+/* --- Opening --------------------------------------------------------------------------------------- */
+
+static void make_folder(const char *path, mode_t mode)
+{
+    if (mkdir(path, mode) < 0 && errno != EEXIST) {
+        log_error("cannot make %s: %s", path, strerror(errno));
+        exit(1);
+    }
+}
+
+/* The state folder is on the node's own disk when another file system than the root's is mounted
+ * above it: in the image that is the state volume, and the root is RAM. */
+static bool on_own_disk(const char *path)
+{
+    struct stat root, state;
+    CLEANUP_FREE char *above = xstrdup(path);
+    char *slash = strrchr(above, '/');
+    if (slash && slash != above)
+        *slash = '\0';
+    return stat("/", &root) == 0 && stat(above, &state) == 0 && root.st_dev != state.st_dev;
+}
+
+/* Without a disk everything lives in the run folder, that is in RAM, until the next boot. */
+static void choose_state(struct agent *agent)
+{
+    struct options *options = &agent->options;
+    bool simulated = strcmp(options->backend, "xen") != 0;
+    agent->storage = !options->no_storage && (simulated || on_own_disk(options->state_dir));
+    if (!agent->storage) {
+        options->state_dir = xasprintf("%s/agent", options->run_dir);
+        options->console_dir = xasprintf("%s/console", options->run_dir);
+    }
+    make_folder(options->run_dir, 0755);
+    make_folder(options->state_dir, 0700);
+    make_folder(options->console_dir, 0755);
+    if (agent->storage)
+        make_folder(options->kernels_dir, 0700);
+}
+
+static void read_boot_id(struct agent *agent)
+{
+    CLEANUP_FREE char *path =
+        xasprintf("%s/sys/kernel/random/boot_id", agent->options.procfs);
+    CLEANUP_FREE char *text = NULL, *before = NULL;
+    size_t length;
+    struct err err;
+    if (read_file(path, 256, &text, &length, &err) == 0)
+        text[strcspn(text, "\n")] = '\0';
+    if (!text || !uuid_valid(text)) {
+        log_warning("there is no boot id in %s", path);
+        uuid_make(agent->boot_id);
+    } else {
+        copy_text(agent->boot_id, sizeof(agent->boot_id), text);
+    }
+    must(store_get(agent->store, "boot_id", &before, &err), &err);
+    agent->new_boot = !before || strcmp(before, agent->boot_id) != 0;
+    must(store_set(agent->store, "boot_id", agent->boot_id, &err), &err);
+}
+
+static void open_store(struct agent *agent)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/sliced.db", agent->options.state_dir);
+    CLEANUP_FREE char *identity = xasprintf("%s/identity", agent->options.state_dir);
+    struct err err;
+    must(store_open(path, &agent->store, &err), &err);
+    must(identity_load(&agent->identity, identity, &err), &err);
+    agent->outbox = outbox_new(agent->store);
+    outbox_listen(agent->outbox, on_event, agent);
+    read_boot_id(agent);
+}
+
+static void open_tasks(struct agent *agent)
+{
+    const struct options *options = &agent->options;
+    struct err err;
+    struct tasks_config config = {
+        .loop = agent->loop,
+        .store = agent->store,
+        .outbox = agent->outbox,
+        .backend = &agent->backend,
+        .backend_options = {.kind = options->backend,
+                            .pool = options->pool,
+                            .storage = agent->storage,
+                            .console_dir = options->console_dir,
+                            .sim_dir = options->sim_dir},
+        .paths = {.libexec = options->libexec,
+                  .kernels_dir = options->kernels_dir,
+                  .console_dir = options->console_dir,
+                  .grub_dir = options->grub_dir},
+        .workers = options->workers,
+        .context = agent,
+        .ca = task_ca,
+        .report = task_report,
+        .finished = task_finished,
+        .domain_starting = domains_starting};
+    must(backend_open(&config.backend_options, &agent->backend, &err), &err);
+    agent->tasks = tasks_new(&config);
+}
+
+/* --- Running --------------------------------------------------------------------------------------- */
+
+static void on_signal(void *context, int fd, short events)
+{
+    struct agent *agent = context;
+    struct signalfd_siginfo info;
+    (void)events;
+    if (read(fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    log_info("signal %u: leaving; slices go on", info.ssi_signo);
+    loop_stop(agent->loop);
+}
+
+static int open_signals(struct agent *agent)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    loop_watch(agent->loop, fd, POLLIN, on_signal, agent);
+    return fd;
+}
+
+static void close_all(struct agent *agent)
+{
+    uplink_close(agent);
+    api_close(agent->api);
+    agent->api = NULL;
+    tasks_free(agent->tasks); /* ends the workers: recovery goes on at the next start */
+    domains_close(agent);
+    outbox_free(agent->outbox);
+    store_close(agent->store);
+    backend_close(&agent->backend);
+    identity_free(&agent->identity);
+    conf_free(&agent->conf);
+    loop_free(agent->loop);
+}
+
+int main(int argc, char **argv)
+{
+    struct agent agent = {.version = SLICENODE_VERSION};
+    struct err err;
+    options_parse(argc, argv, &agent.options);
+    log_open("sliced", agent.options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+             agent.options.console);
+    umask(0077);
+    json_object_seed(0);
+    agent.loop = loop_new();
+    int signals = open_signals(&agent);
+    choose_state(&agent);
+    conf_read(agent.options.run_dir, &agent.conf);
+    open_store(&agent);
+    open_tasks(&agent);
+    must(methods_open(&agent, &err), &err);
+    log_info("version %s, boot %s%s", agent.version, agent.boot_id,
+             agent.storage ? "" : ", no storage");
+    conf_problems(&agent);
+    inventory_disk_problems(&agent);
+    must(tasks_recover(agent.tasks, &err), &err);
+    domains_open(&agent);
+    uplink_open(&agent);
+    status_changed(&agent);
+    loop_run(agent.loop);
+    close(signals);
+    close_all(&agent);
+    return 0;
+}

@@ -1,0 +1,152 @@
+/* The agent as a whole: what its parts share. Included by main*.c alone. */
+#ifndef SLICENODE_MAIN_H
+#define SLICENODE_MAIN_H
+
+#include "api.h"
+#include "backend_open.h"
+#include "err.h"
+#include "loop.h"
+#include "outbox.h"
+#include "session.h"
+#include "store.h"
+#include "task.h"
+#include "util.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct options {
+    const char *state_dir;
+    const char *run_dir;
+    const char *libexec;
+    const char *kernels_dir;
+    const char *console_dir;
+    const char *grub_dir;
+    const char *backend;
+    const char *pool;
+    const char *sim_dir;
+    const char *sysfs; /* "/sys" */
+    const char *procfs;
+    const char *console; /* NULL for none */
+    bool no_storage;
+    bool verbose;
+    unsigned workers;
+};
+
+/* The boot parameters that the agent uses, as slicenode-conf has left them; "" when not given. */
+struct conf_values {
+    char *controller;
+    char *ca;
+    char *pin;
+    char *token;
+    char *name;
+};
+
+/* Who the node is to its controller; "" where unknown. */
+struct identity {
+    char *folder;
+    char *node_id;
+    char *key;
+    char *csr;
+    char *certificate;
+    char *ca;
+    char *controller; /* the parameter as it was at enrolment */
+};
+
+#define PROBLEMS_MAX 64
+
+/* Something that is wrong now, under a key that later news of the same matter replace. */
+struct problem {
+    char key[64];
+    struct err error;
+};
+
+struct uplink;
+struct domains;
+
+struct agent {
+    struct options options;
+    struct conf_values conf;
+    struct identity identity;
+    struct loop *loop;
+    struct store *store;
+    struct outbox *outbox;
+    struct backend backend;
+    bool storage; /* the node keeps its state on a disk and has a pool */
+    struct tasks *tasks;
+    struct api *api;
+    struct uplink *uplink;
+    struct domains *domains;
+    struct problem problems[PROBLEMS_MAX];
+    unsigned problem_count;
+    const char *version;
+    char boot_id[UUID_TEXT_BYTES];
+    bool new_boot; /* the first start of the agent since the machine booted */
+    unsigned status_timer;
+    bool draining;
+};
+
+/* main_options.c: exits with a message when they are wrong. */
+void options_parse(int argc, char **argv, struct options *options);
+
+/* main_conf.c */
+void conf_read(const char *run_dir, struct conf_values *conf);
+void conf_free(struct conf_values *conf);
+void conf_problems(struct agent *agent);
+/* One word per controller: the parameter is a list with commas. */
+json_t *conf_urls(const struct conf_values *conf);
+
+/* main_identity.c */
+int identity_load(struct identity *identity, const char *folder, struct err *err);
+int identity_save(const struct identity *identity, struct err *err);
+void identity_free(struct identity *identity);
+bool identity_enrolled(const struct identity *identity);
+/* Forgets the controller and keeps the key. */
+void identity_forget(struct identity *identity);
+void identity_set(char **field, const char *value);
+
+/* main_problem.c: enters, reports and clears what is wrong. */
+void problem_set(struct agent *agent, const char *key, const struct err *error);
+void problem_clear(struct agent *agent, const char *key);
+json_t *problems_json(const struct agent *agent);
+
+/* main_inventory.c: from sysfs; the caller owns the result. */
+json_t *inventory_hardware(const char *sysfs);
+json_t *inventory_nics(const char *sysfs);
+json_t *inventory_disks(const char *run_dir);
+void inventory_disk_problems(struct agent *agent);
+
+/* main_report.c: the bodies of registration and heartbeat; the caller owns them. */
+json_t *report_registration(struct agent *agent);
+json_t *report_status(struct agent *agent);
+json_t *report_slices(struct agent *agent);
+json_t *report_images(struct agent *agent);
+json_t *report_snapshots(struct agent *agent, const char *slice);
+
+/* main_status.c: the files that the status screen shows; rewritten soon after a call. */
+void status_changed(struct agent *agent);
+
+/* main_domains.c: watches the domains, strives for the desired state. */
+void domains_open(struct agent *agent);
+void domains_check(struct agent *agent);
+void domains_starting(void *agent, const char *slice, uint64_t console_bytes);
+void domains_request_finished(struct agent *agent, const struct request_record *record);
+void domains_close(struct agent *agent);
+/* Stops every slice and keeps what is desired, for the machine's shutdown. */
+void domains_shutdown(struct agent *agent);
+bool domains_shutting_down(const struct agent *agent);
+
+/* main_uplink.c, main_uplink_calls.c: the session with the controller. */
+void uplink_open(struct agent *agent);
+void uplink_close(struct agent *agent);
+void uplink_events(struct agent *agent);
+void uplink_drain(struct agent *agent);
+enum session_state uplink_state(const struct agent *agent);
+
+/* main_methods.c: what the local socket answers. */
+int methods_open(struct agent *agent, struct err *err);
+/* Answers those who wait for the request, or for the node's shutdown. */
+void methods_request_finished(struct agent *agent, const struct request_record *record);
+void methods_check_shutdown(struct agent *agent);
+
+#endif

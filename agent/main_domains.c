@@ -1,0 +1,390 @@
+/* Watches the slices' domains: adopts those that run, restarts what ended by itself as it should,
+ * notices images that do not boot, and starts what is desired to run. */
+#include "boot_check.h"
+#include "console.h"
+#include "log.h"
+#include "main.h"
+#include "must.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK_INTERVAL_MS 10000 /* besides the hypervisor's own notices */
+#define BOOT_INTERVAL_MS 1000
+#define BOOT_WATCH_MS 90000
+#define BOOT_TEXT_LIMIT (64u << 10)
+#define CONSOLE_EVENT_BYTES 4096
+#define CRASHES_MAX 5
+#define CRASHES_WITHIN_MS (10 * 60 * 1000)
+#define QUICK_REBOOT_MS 30000 /* a reboot so soon counts as a crash: kernels that panic reboot */
+
+struct watched {
+    char slice[UUID_TEXT_BYTES];
+    uint64_t started_ms; /* 0: not by this process */
+    uint64_t console_from;
+    bool boot_decided;
+    bool loader_failed; /* seen once; a second look decides */
+    uint64_t crashes[CRASHES_MAX];
+    unsigned crash_count; /* in all; the array is a ring */
+    struct watched *next;
+};
+
+struct domains {
+    struct watched *watched;
+    unsigned check_timer;
+    unsigned boot_timer;
+    bool adopting; /* the first look after the start */
+    bool shutting_down;
+};
+
+static struct watched *watch_slice(struct agent *agent, const char *slice)
+{
+    struct domains *domains = agent->domains;
+    for (struct watched *watched = domains->watched; watched; watched = watched->next)
+        if (strcmp(watched->slice, slice) == 0)
+            return watched;
+    struct watched *watched = xcalloc(1, sizeof(*watched));
+    copy_text(watched->slice, sizeof(watched->slice), slice);
+    watched->next = domains->watched;
+    domains->watched = watched;
+    return watched;
+}
+
+static void forget(struct domains *domains, const char *slice)
+{
+    for (struct watched **place = &domains->watched; *place; place = &(*place)->next) {
+        if (strcmp((*place)->slice, slice) == 0) {
+            struct watched *watched = *place;
+            *place = watched->next;
+            free(watched);
+            return;
+        }
+    }
+}
+
+static void put(struct agent *agent, const struct slice *slice, const char *reason,
+                const struct err *error, const char *console)
+{
+    struct err err;
+    must(store_slice_put(agent->store, slice, &err), &err);
+    json_t *result = json_pack("{s:s, s:s, s:s}", "state", slice_state_name(slice->state), "desired",
+                               slice->desired_running ? "running" : "stopped", "reason", reason);
+    outbox_add(agent->outbox, EVENT(.type = "slice.state", .slice = slice->id, .result = result,
+                                    .error = error, .console = console));
+    json_decref(result);
+    outbox_flush(agent->outbox);
+    status_changed(agent);
+}
+
+static char *last_lines(struct agent *agent, const char *slice)
+{
+    char *text;
+    bool truncated;
+    if (console_tail(agent->options.console_dir, slice, CONSOLE_EVENT_BYTES, &text, &truncated,
+                     NULL) < 0)
+        return NULL;
+    return text;
+}
+
+/* --- What a slice's end means ---------------------------------------------------------------------- */
+
+static void fail_slice(struct agent *agent, struct slice *slice, const struct err *error)
+{
+    CLEANUP_FREE char *console = last_lines(agent, slice->id);
+    log_error("slice %s failed: %s: %s", slice->name, err_code_name(error->code), error->message);
+    slice->state = SLICE_FAILED;
+    slice->error = *error;
+    put(agent, slice, "failed", error, console);
+    tasks_submit_internal(agent->tasks, OP_SLICE_STOP, slice->id);
+}
+
+static unsigned recent_crashes(struct watched *watched)
+{
+    uint64_t now = monotonic_ms();
+    unsigned recent = 0;
+    for (unsigned i = 0; i < watched->crash_count && i < CRASHES_MAX; i++)
+        recent += now - watched->crashes[i] < CRASHES_WITHIN_MS;
+    return recent;
+}
+
+static void crashed(struct agent *agent, struct slice *slice, const char *what)
+{
+    struct watched *watched = watch_slice(agent, slice->id);
+    struct err error;
+    watched->crashes[watched->crash_count++ % CRASHES_MAX] = monotonic_ms();
+    if (!slice->restart_on_crash) {
+        err_set(&error, ERR_HYPERVISOR_ERROR, "the slice %s; it is not to be restarted", what);
+        fail_slice(agent, slice, &error);
+        return;
+    }
+    if (recent_crashes(watched) >= CRASHES_MAX) {
+        err_set(&error, ERR_CRASH_LOOP, "the slice %s, for the %dth time within %d minutes", what,
+                CRASHES_MAX, CRASHES_WITHIN_MS / 60000);
+        fail_slice(agent, slice, &error);
+        return;
+    }
+    CLEANUP_FREE char *console = last_lines(agent, slice->id);
+    err_set(&error, ERR_HYPERVISOR_ERROR, "the slice %s; it is restarted", what);
+    log_error("slice %s: %s", slice->name, error.message);
+    slice->state = SLICE_STOPPED;
+    put(agent, slice, "crashed", &error, console);
+    tasks_submit_internal(agent->tasks, OP_SLICE_REBOOT, slice->id);
+}
+
+/* BOOT_UNKNOWN also for domains that this process has not started. */
+static enum boot_verdict judge_boot(struct agent *agent, struct watched *watched, bool ended,
+                                    struct err *error)
+{
+    CLEANUP_FREE char *text = NULL;
+    uint64_t offset = watched->console_from;
+    size_t length = 0;
+    if (!watched->started_ms || watched->boot_decided ||
+        console_read(agent->options.console_dir, watched->slice, &offset, BOOT_TEXT_LIMIT, &text,
+                     &length, NULL) < 0)
+        return BOOT_UNKNOWN;
+    return boot_check(text, length, ended, error);
+}
+
+static void ended(struct agent *agent, struct slice *slice, enum shutdown_reason reason)
+{
+    struct watched *watched = watch_slice(agent, slice->id);
+    uint64_t age = watched->started_ms ? monotonic_ms() - watched->started_ms : UINT64_MAX;
+    struct err error;
+    if (age < BOOT_WATCH_MS && judge_boot(agent, watched, true, &error) == BOOT_LOADER_FAILED) {
+        fail_slice(agent, slice, &error);
+        return;
+    }
+    if (reason == SHUTDOWN_POWEROFF) {
+        slice->desired_running = false;
+        slice->state = SLICE_STOPPED;
+        put(agent, slice, "powered_off", NULL, NULL);
+        tasks_submit_internal(agent->tasks, OP_SLICE_STOP, slice->id);
+    } else if (reason == SHUTDOWN_REBOOT && age >= QUICK_REBOOT_MS) {
+        log_info("slice %s reboots", slice->name);
+        tasks_submit_internal(agent->tasks, OP_SLICE_REBOOT, slice->id);
+    } else if (reason == SHUTDOWN_REBOOT) {
+        if (recent_crashes(watched) + 1 >= CRASHES_MAX) {
+            crashed(agent, slice, "rebooted again at once");
+            return;
+        }
+        watched->crashes[watched->crash_count++ % CRASHES_MAX] = monotonic_ms();
+        tasks_submit_internal(agent->tasks, OP_SLICE_REBOOT, slice->id);
+    } else {
+        crashed(agent, slice, reason == SHUTDOWN_CRASH ? "crashed" : "ended for a reason unknown");
+    }
+}
+
+/* --- The look at all domains ----------------------------------------------------------------------- */
+
+static void without_domain(struct agent *agent, struct slice *slice)
+{
+    struct domains *domains = agent->domains;
+    bool ran = slice->state == SLICE_RUNNING || slice->state == SLICE_PAUSED;
+    if (ran && agent->new_boot && domains->adopting) {
+        slice->state = SLICE_STOPPED;
+        slice->domain_id = -1;
+        put(agent, slice, "node_boot", NULL, NULL);
+    } else if (ran && !domains->shutting_down) {
+        slice->domain_id = -1;
+        crashed(agent, slice, "vanished: its domain was destroyed from outside");
+        return;
+    }
+    bool again = slice->state == SLICE_STOPPED || (slice->state == SLICE_FAILED && agent->new_boot);
+    if (domains->adopting && again && slice->desired_running)
+        tasks_submit_internal(agent->tasks, OP_SLICE_START, slice->id);
+}
+
+static void with_domain(struct agent *agent, struct slice *slice, const struct domain_info *domain)
+{
+    enum slice_state state = domain->state == DOMAIN_PAUSED ? SLICE_PAUSED : SLICE_RUNNING;
+    if (domain->state == DOMAIN_DYING)
+        return;
+    if (domain->state == DOMAIN_SHUTDOWN) {
+        if (!agent->domains->shutting_down)
+            ended(agent, slice, domain->reason);
+        return;
+    }
+    if (slice->state != state || slice->domain_id != domain->domain_id) {
+        slice->state = state;
+        slice->domain_id = domain->domain_id;
+        put(agent, slice, "adopted", NULL, NULL);
+    }
+}
+
+static void check_stranger(struct agent *agent, const struct domain_info *domain)
+{
+    struct err error;
+    char key[64];
+    if (tasks_slice_busy(agent->tasks, domain->slice))
+        return;
+    snprintf(key, sizeof(key), "domain-%s", domain->slice);
+    err_set(&error, ERR_HYPERVISOR_ERROR,
+            "domain %d (%s) belongs to no slice that the node knows; it is left alone",
+            domain->domain_id, domain->slice);
+    problem_set(agent, key, &error);
+}
+
+void domains_check(struct agent *agent)
+{
+    struct hypervisor *hypervisor = &agent->backend.hypervisor;
+    CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
+    CLEANUP_FREE bool *known = xcalloc(DOMAIN_LIST_MAX, sizeof(*known));
+    struct slice *slices;
+    size_t count, slice_count;
+    struct err err;
+    if (hypervisor->domain_list(hypervisor->state, list, DOMAIN_LIST_MAX, &count, &err) < 0) {
+        log_error("cannot list the domains: %s", err.message);
+        return;
+    }
+    must(store_slices(agent->store, &slices, &slice_count, &err), &err);
+    for (size_t i = 0; i < slice_count; i++) {
+        const struct domain_info *domain = NULL;
+        for (size_t k = 0; k < count; k++) {
+            if (strcmp(list[k].slice, slices[i].id) == 0) {
+                domain = &list[k];
+                known[k] = true;
+            }
+        }
+        if (tasks_slice_busy(agent->tasks, slices[i].id))
+            continue;
+        if (domain)
+            with_domain(agent, &slices[i], domain);
+        else
+            without_domain(agent, &slices[i]);
+    }
+    slices_free(slices, slice_count);
+    for (size_t k = 0; k < count; k++)
+        if (!known[k])
+            check_stranger(agent, &list[k]);
+    agent->domains->adopting = false;
+}
+
+/* --- Booting slices -------------------------------------------------------------------------------- */
+
+/* true when it is to be looked at again. */
+static bool look_at_boot(struct agent *agent, struct watched *watched)
+{
+    struct slice slice = {0};
+    struct err error;
+    if (!watched->started_ms || watched->boot_decided ||
+        monotonic_ms() - watched->started_ms > BOOT_WATCH_MS)
+        return false;
+    if (tasks_slice_busy(agent->tasks, watched->slice))
+        return true;
+    enum boot_verdict verdict = judge_boot(agent, watched, false, &error);
+    bool twice = verdict == BOOT_LOADER_FAILED && watched->loader_failed;
+    watched->loader_failed = verdict == BOOT_LOADER_FAILED;
+    watched->boot_decided = verdict == BOOT_KERNEL_RUNS || twice;
+    if (twice && store_slice_find(agent->store, watched->slice, &slice, NULL) == 1) {
+        if (slice.state == SLICE_RUNNING)
+            fail_slice(agent, &slice, &error);
+        slice_free(&slice);
+    }
+    return !watched->boot_decided;
+}
+
+static void boot_tick(void *context)
+{
+    struct agent *agent = context;
+    bool again = false;
+    agent->domains->boot_timer = 0;
+    for (struct watched *watched = agent->domains->watched; watched; watched = watched->next)
+        again |= look_at_boot(agent, watched);
+    if (again)
+        agent->domains->boot_timer = loop_timer(agent->loop, BOOT_INTERVAL_MS, boot_tick, agent);
+}
+
+void domains_starting(void *context, const char *slice, uint64_t console_bytes)
+{
+    struct agent *agent = context;
+    struct watched *watched = watch_slice(agent, slice);
+    watched->started_ms = monotonic_ms();
+    watched->console_from = console_bytes;
+    watched->boot_decided = watched->loader_failed = false;
+    if (!agent->domains->boot_timer)
+        agent->domains->boot_timer = loop_timer(agent->loop, BOOT_INTERVAL_MS, boot_tick, agent);
+}
+
+/* --- When to look ---------------------------------------------------------------------------------- */
+
+static void check_tick(void *context)
+{
+    struct agent *agent = context;
+    agent->domains->check_timer =
+        loop_timer(agent->loop, CHECK_INTERVAL_MS, check_tick, agent);
+    console_rotate(agent->options.console_dir);
+    domains_check(agent);
+}
+
+static void check_soon(struct agent *agent)
+{
+    loop_cancel(agent->loop, agent->domains->check_timer);
+    agent->domains->check_timer = loop_timer(agent->loop, 0, check_tick, agent);
+}
+
+static void watch_readable(void *context, int fd, short events)
+{
+    struct agent *agent = context;
+    struct err err;
+    (void)fd;
+    (void)events;
+    if (agent->backend.hypervisor.watch_read(agent->backend.hypervisor.state, &err) < 0)
+        log_warning("the watch of domains: %s", err.message);
+    check_soon(agent);
+}
+
+void domains_open(struct agent *agent)
+{
+    struct hypervisor *hypervisor = &agent->backend.hypervisor;
+    agent->domains = xcalloc(1, sizeof(*agent->domains));
+    agent->domains->adopting = true;
+    int fd = hypervisor->watch_fd ? hypervisor->watch_fd(hypervisor->state) : -1;
+    if (fd >= 0)
+        loop_watch(agent->loop, fd, POLLIN, watch_readable, agent);
+    check_soon(agent);
+}
+
+void domains_request_finished(struct agent *agent, const struct request_record *record)
+{
+    /* What happened to the domain meanwhile was left to the request. */
+    if (record->request.operation == OP_SLICE_TERMINATE && record->phase == REQUEST_DONE)
+        forget(agent->domains, record->request.slice);
+    if (record->request.slice[0])
+        check_soon(agent);
+}
+
+void domains_shutdown(struct agent *agent)
+{
+    struct slice *slices;
+    size_t count;
+    struct err err;
+    agent->domains->shutting_down = true;
+    must(store_slices(agent->store, &slices, &count, &err), &err);
+    for (size_t i = 0; i < count; i++) {
+        char id[UUID_TEXT_BYTES];
+        if (slices[i].state != SLICE_RUNNING && slices[i].state != SLICE_PAUSED)
+            continue;
+        uuid_make(id);
+        json_t *request = json_pack("{s:s, s:s, s:s, s:{}, s:n}", "id", id, "op", "slice.stop",
+                                    "slice", slices[i].id, "args", "deadline");
+        must(tasks_submit(agent->tasks, request, true, &err), &err);
+        json_decref(request);
+    }
+    slices_free(slices, count);
+}
+
+bool domains_shutting_down(const struct agent *agent)
+{
+    return agent->domains->shutting_down;
+}
+
+void domains_close(struct agent *agent)
+{
+    struct domains *domains = agent->domains;
+    while (domains && domains->watched)
+        forget(domains, domains->watched->slice);
+    free(domains);
+    agent->domains = NULL;
+}

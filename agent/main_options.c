@@ -1,0 +1,139 @@
+/* The command line. */
+#include "main.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: sliced [OPTION]...\n"
+    "  --state-dir DIR    store and identity (/state/agent)\n"
+    "  --run-dir DIR      boot parameters, status files, socket (/run/slicenode)\n"
+    "  --libexec DIR      sliced-net and sliced-import (/usr/lib/slicenode)\n"
+    "  --kernels-dir DIR  the operator's kernels (/state/kernels)\n"
+    "  --console-dir DIR  the slices' consoles (/state/console)\n"
+    "  --grub-dir DIR     pvgrub's images (/usr/lib/grub-xen)\n"
+    "  --backend KIND     xen, or sim in a build for tests\n"
+    "  --pool NAME        device mapper's name of the thin pool (slicenode-pool)\n"
+    "  --no-storage       run without disks (implied when the state folder is no mounted disk)\n"
+    "  --workers N        requests at work at a time (8)\n"
+    "  --console PATH     also print notices and errors there\n"
+    "  --sim DIR          folder of the simulated node\n"
+    "  --sysfs DIR        instead of /sys\n"
+    "  --procfs DIR       instead of /proc\n"
+    "  --verbose          log what is for debugging\n";
+
+enum {
+    OPTION_STATE_DIR = 256,
+    OPTION_RUN_DIR,
+    OPTION_LIBEXEC,
+    OPTION_KERNELS_DIR,
+    OPTION_CONSOLE_DIR,
+    OPTION_GRUB_DIR,
+    OPTION_BACKEND,
+    OPTION_POOL,
+    OPTION_NO_STORAGE,
+    OPTION_WORKERS,
+    OPTION_CONSOLE,
+    OPTION_SIM,
+    OPTION_SYSFS,
+    OPTION_PROCFS,
+    OPTION_VERBOSE,
+    OPTION_HELP
+};
+
+static const struct option long_options[] = {{"state-dir", 1, NULL, OPTION_STATE_DIR},
+                                             {"run-dir", 1, NULL, OPTION_RUN_DIR},
+                                             {"libexec", 1, NULL, OPTION_LIBEXEC},
+                                             {"kernels-dir", 1, NULL, OPTION_KERNELS_DIR},
+                                             {"console-dir", 1, NULL, OPTION_CONSOLE_DIR},
+                                             {"grub-dir", 1, NULL, OPTION_GRUB_DIR},
+                                             {"backend", 1, NULL, OPTION_BACKEND},
+                                             {"pool", 1, NULL, OPTION_POOL},
+                                             {"no-storage", 0, NULL, OPTION_NO_STORAGE},
+                                             {"workers", 1, NULL, OPTION_WORKERS},
+                                             {"console", 1, NULL, OPTION_CONSOLE},
+                                             {"sim", 1, NULL, OPTION_SIM},
+                                             {"sysfs", 1, NULL, OPTION_SYSFS},
+                                             {"procfs", 1, NULL, OPTION_PROCFS},
+                                             {"verbose", 0, NULL, OPTION_VERBOSE},
+                                             {"help", 0, NULL, OPTION_HELP},
+                                             {NULL, 0, NULL, 0}};
+
+static void fail(const char *why, const char *what)
+{
+    fprintf(stderr, "sliced: %s%s\n%s", why, what, usage);
+    exit(2);
+}
+
+static const char **text_option(struct options *options, int option)
+{
+    switch (option) {
+    case OPTION_STATE_DIR:
+        return &options->state_dir;
+    case OPTION_RUN_DIR:
+        return &options->run_dir;
+    case OPTION_LIBEXEC:
+        return &options->libexec;
+    case OPTION_KERNELS_DIR:
+        return &options->kernels_dir;
+    case OPTION_CONSOLE_DIR:
+        return &options->console_dir;
+    case OPTION_GRUB_DIR:
+        return &options->grub_dir;
+    case OPTION_BACKEND:
+        return &options->backend;
+    case OPTION_POOL:
+        return &options->pool;
+    case OPTION_CONSOLE:
+        return &options->console;
+    case OPTION_SIM:
+        return &options->sim_dir;
+    case OPTION_SYSFS:
+        return &options->sysfs;
+    case OPTION_PROCFS:
+        return &options->procfs;
+    default:
+        return NULL;
+    }
+}
+
+void options_parse(int argc, char **argv, struct options *options)
+{
+    int option;
+    *options = (struct options){.state_dir = "/state/agent",
+                                .run_dir = "/run/slicenode",
+                                .libexec = "/usr/lib/slicenode",
+                                .kernels_dir = "/state/kernels",
+                                .console_dir = "/state/console",
+                                .grub_dir = "/usr/lib/grub-xen",
+                                .backend = "xen",
+                                .pool = "slicenode-pool",
+                                .sysfs = "/sys",
+                                .procfs = "/proc",
+                                .workers = TASK_WORKERS_DEFAULT};
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        const char **text = text_option(options, option);
+        if (text) {
+            *text = optarg;
+        } else if (option == OPTION_NO_STORAGE) {
+            options->no_storage = true;
+        } else if (option == OPTION_VERBOSE) {
+            options->verbose = true;
+        } else if (option == OPTION_WORKERS) {
+            char *end;
+            unsigned long workers = strtoul(optarg, &end, 10);
+            if (*end || workers < 1 || workers > 64)
+                fail("--workers must be 1 to 64, not ", optarg);
+            options->workers = (unsigned)workers;
+        } else if (option == OPTION_HELP) {
+            fputs(usage, stdout);
+            exit(0);
+        } else {
+            fail("wrong option", "");
+        }
+    }
+    if (optind < argc)
+        fail("unexpected argument ", argv[optind]);
+}
