@@ -3,7 +3,7 @@
 linux=${SLICENODE_GUEST_LINUX:-$here/out/linux-cloud}
 small_uuid=5eed0001-0000-4000-8000-000000000001
 small_size_mib=128
-small_modules="xen-blkfront xen-netfront virtio_blk virtio_net isofs vfat nls_cp437 nls_ascii nls_iso8859_1"
+small_modules=$(sed '/^#/d' "$here/hv/linux-cloud/modules.list")
 
 build_small() {
     make_initrd "$work/initrd"
