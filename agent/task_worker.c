@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -114,7 +115,7 @@ static void leave_parent(int socket)
     log_open("sliced", LOG_LEVEL_INFO, NULL);
     if (dup2(socket, 3) < 0)
         _exit(1);
-    close_range(4, ~0u, 0);
+    syscall(SYS_close_range, 4u, ~0u, 0u);
 }
 
 void task_worker(const struct worker_job *job, int socket)
