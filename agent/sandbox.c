@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -159,7 +160,7 @@ static int become_user(const struct profile *profile, struct err *err)
     return drop_capabilities(err);
 }
 
-static int limit(const char *name, __rlimit_resource_t resource, rlim_t value, struct err *err)
+static int set_limit(const char *name, int resource, rlim_t value, struct err *err)
 {
     struct rlimit limits = {.rlim_cur = value, .rlim_max = value};
     if (setrlimit(resource, &limits) != 0)
@@ -170,12 +171,12 @@ static int limit(const char *name, __rlimit_resource_t resource, rlim_t value, s
 static int limit_resources(const struct profile *profile, struct err *err)
 {
 #ifndef __SANITIZE_ADDRESS__ /* its shadow memory needs terabytes of address space */
-    if (limit("memory", RLIMIT_AS, profile->address_space, err) != 0)
+    if (set_limit("memory", RLIMIT_AS, profile->address_space, err) != 0)
         return -1;
 #endif
-    if (limit("core dumps", RLIMIT_CORE, 0, err) != 0)
+    if (set_limit("core dumps", RLIMIT_CORE, 0, err) != 0)
         return -1;
-    return limit("descriptors", RLIMIT_NOFILE, profile->descriptors, err);
+    return set_limit("descriptors", RLIMIT_NOFILE, profile->descriptors, err);
 }
 
 int sandbox_enter(enum sandbox_profile which, struct err *err)
