@@ -19,6 +19,7 @@ UNSPECIFIC = ("0.0.0.0", "::", "127.0.0.1", "::1", "localhost")
 
 def serve(session: Session, arguments: argparse.Namespace) -> None:
     host, port = split_address(arguments.listen)
+    session.claim()
     names = [*(arguments.name or []), *NAMES]
     if host not in UNSPECIFIC:
         names.append(host)

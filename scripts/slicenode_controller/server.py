@@ -1,5 +1,6 @@
 """The process that serves: listeners, threads, housekeeping, an orderly end."""
 
+import resource
 import signal
 import socket
 import ssl
@@ -18,6 +19,7 @@ from .store import LOOK_AGAIN_SECONDS
 from .web import Handler
 
 CONNECTIONS = 4096
+FILES = 2 * CONNECTIONS
 WRITE_DOWN_SECONDS = 0.5
 
 
@@ -93,6 +95,10 @@ class Server:
 
     def run(self) -> None:
         """Serves until SIGTERM or SIGINT."""
+        # Each node keeps one or two connections open; 1,024 files would be used up soon.
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        wanted = hard if hard != resource.RLIM_INFINITY else FILES
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, FILES), hard))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         for listener in self._listeners:

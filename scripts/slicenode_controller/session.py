@@ -1,5 +1,6 @@
 """The state folder as a command sees it."""
 
+import fcntl
 import os
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +44,15 @@ class Session:
     @cached_property
     def protocol(self) -> Protocol:
         return Protocol()
+
+    def claim(self) -> None:
+        """Keeps a second server out of the folder until this process ends."""
+        self._make_folder()
+        self._claim = open(self.folder / "serve.lock", "w", encoding="ascii")  # noqa: SIM115
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(f"a controller serves from {self.folder} already") from None
 
     def close(self) -> None:
         if "store" in self.__dict__:

@@ -130,7 +130,8 @@ class SimNode(threading.Thread):
     ) -> None:
         error = None if code is None else {"code": code, "message": code}
         self.slices[slice_id].update(state=state, error=error)
-        result = {"state": state, "desired": self.slices[slice_id]["desired"], "reason": "requested"}
+        desired = self.slices[slice_id]["desired"]
+        result = {"state": state, "desired": desired, "reason": "requested"}
         told.append(self.node.event("slice.state", slice=slice_id, result=result, error=error))
 
     def _snapshot(self, op: str, args: dict[str, Any], one: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from rig import HARDWARE, Controller, FakeNode, make_key
+from rig import Controller, FakeNode, make_key
 from slicenode_controller import requests, tokens
 
 NODES = 200
@@ -19,8 +19,7 @@ def test_two_hundred_nodes_poll_and_each_gets_its_own(
         invited = [tokens.create(controller.store, 600)[1] for _ in range(NODES)]
     crowd = [FakeNode(controller, tmp_path / str(i), key) for i in range(NODES)]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        pairs = zip(crowd, invited, strict=True)
-        answers = list(pool.map(lambda pair: pair[0].enroll(pair[1], HARDWARE), pairs))
+        answers = list(pool.map(FakeNode.enroll, crowd, invited))
     assert {answer.status for answer in answers} == {200}
     assert len({node.id for node in crowd}) == NODES
 

@@ -80,14 +80,15 @@ def test_largest_batch(node: FakeNode) -> None:
 def test_request_follows_its_events(controller: Controller, node: FakeNode) -> None:
     asked = requests.add(controller.store, node.id, "node.report", None, {})
     seen = []
-    for kind, fields in (
+    told: list[tuple[str, dict[str, Any]]] = [
         ("request.accepted", {}),
         ("request.step", {"step": "look"}),
         ("request.progress", {"step": "look", "progress": 40}),
         ("request.failed", {"error": PROBLEM}),
         ("request.progress", {"step": "late", "progress": 41}),
         ("request.done", {"result": None}),
-    ):
+    ]
+    for kind, fields in told:
         assert node.events(node.event(kind, request=asked, **fields)).status == 200
         row = requests.find(controller.store, asked)
         assert row is not None
@@ -186,8 +187,8 @@ def test_heartbeat_does_not_overtake_a_newer_event(
     one = slice_said(state="stopped")
     node.register(slices=[one])
     status = example_of("/v1/nodes/{node_id}/status", "put")
-    usage = {**status["slices"][0], "id": one["id"], "state": "running", "cpu_ms": 77}
-    old = {**status, "slices": [usage]}
+    usage = {**status["slices"][0], "id": one["id"], "cpu_ms": 77}
+    old: dict[str, Any] = {**status, "slices": [usage]}
     assert node.node_call("PUT", "/status", old).body == {}
     assert state_of(controller, one["id"])[0] == "stopped"
     assert controller.json("slices", "show", one["id"])["usage"]["cpu_ms"] == 77
@@ -204,6 +205,6 @@ def test_slice_of_another_node_is_out_of_a_heartbeats_reach(
     node.register(slices=[one])
     status = example_of("/v1/nodes/{node_id}/status", "put")
     usage = {**status["slices"][0], "id": one["id"], "state": "running"}
-    other.node_call("PUT", "/status", {**status, "time": "2999-01-01T00:00:00Z",
-                                       "slices": [usage]})  # fmt: skip
+    said: dict[str, Any] = {**status, "time": "2999-01-01T00:00:00Z", "slices": [usage]}
+    assert other.node_call("PUT", "/status", said).status == 200
     assert state_of(controller, one["id"])[0] == "stopped"

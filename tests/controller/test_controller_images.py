@@ -90,7 +90,9 @@ def test_range_that_cannot_be_given(controller: Controller, asked: str) -> None:
     assert answer.headers["Content-Range"] == f"bytes */{SIZE}"
 
 
-@pytest.mark.parametrize("asked", ["bytes=9-3", "bytes=-", "lines=1-2", "bytes=0-1,3-4", "bytes=x-"])
+@pytest.mark.parametrize(
+    "asked", ["bytes=9-3", "bytes=-", "lines=1-2", "bytes=0-1,3-4", "bytes=x-"]
+)
 def test_range_that_is_ignored(controller: Controller, asked: str) -> None:
     answer = get(controller, "/images/a.raw", Range=asked)
     assert answer.status == 200 and len(answer.bytes) == SIZE

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_hardware_without_uuid_is_known_by_its_cards(
     assert node.enroll(token, plain).status == 200
     assert node.enroll(token, plain).status == 200
     assert node.enroll(token, {**plain, "macs": ["52:54:00:00:00:09"]}).code == "hardware_refused"
-    nobody = {**plain, "macs": []}
+    nobody: dict[str, Any] = {**plain, "macs": []}
     assert node.enroll(controller.token(), nobody).code == "invalid_argument"
 
 
@@ -94,7 +95,7 @@ def test_two_machines_with_one_token_at_once(controller: Controller, tmp_path: P
     token = controller.token()
     contenders = [FakeNode(controller, tmp_path / str(i)) for i in range(4)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda node: node.enroll(token), contenders))
+        answers = list(pool.map(partial(FakeNode.enroll, token=token), contenders))
     assert sorted(answer.status for answer in answers) == [200, 403, 403, 403]
     assert {answer.code for answer in answers if answer.status == 403} == {"token_used"}
 
