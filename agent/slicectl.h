@@ -1,0 +1,57 @@
+/* slicectl's parts: the connection to sliced, the commands, and how their results are printed. */
+#ifndef SLICENODE_SLICECTL_H
+#define SLICENODE_SLICECTL_H
+
+#include "err.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Exit codes. */
+#define EXIT_DONE 0
+#define EXIT_REFUSED 1 /* the node said no, or the request failed */
+#define EXIT_USAGE 2
+#define EXIT_NO_AGENT 3 /* sliced does not answer */
+
+struct control {
+    int fd;
+    const char *socket_path;
+    bool json;
+    char *buffer;
+    size_t used;
+    json_int_t last_id;
+    /* Notifications that come while an answer is awaited. */
+    void (*notified)(struct control *control, const char *method, const json_t *params);
+};
+
+/* slicectl_link.c: all of these exit with a message when sliced is not there. */
+/* The result as a new reference; NULL with `err` when sliced refused. Takes `params` over. */
+json_t *control_call(struct control *control, const char *method, json_t *params, struct err *err);
+/* As control_call, but a refusal is printed and ends the program. */
+json_t *control_need(struct control *control, const char *method, json_t *params);
+/* Waits for one notification. */
+void control_follow(struct control *control);
+
+/* slicectl_find.c: the id of what `text` names (an id, an unambiguous beginning of one, or a name);
+ * exits with a message when there is none or more than one. */
+const char *find_slice(struct control *control, const char *text);
+const char *find_snapshot(struct control *control, const char *slice, const char *text);
+const char *find_image(struct control *control, const char *text);
+
+/* slicectl_print.c */
+void print_json(const json_t *value);
+void print_status(const json_t *status);
+void print_slices(const json_t *slices);
+void print_slice(const json_t *slice);
+void print_snapshots(const json_t *snapshots);
+void print_images(const json_t *images);
+void print_requests(const json_t *requests);
+void print_event(const json_t *event);
+void print_error(const struct err *error);
+
+/* slicectl_commands.c: runs the command and gives the exit code; EXIT_USAGE when it is not known or
+ * its arguments are wrong. */
+int command_run(struct control *control, int count, char **words);
+extern const char command_usage[];
+
+#endif
