@@ -75,7 +75,7 @@ static bool take_fraction(const char **text, int *milliseconds)
 int time_parse(const char *text, int64_t *wall_time_ms)
 {
     struct tm parts = {0};
-    struct tm check;
+    struct tm normal;
     int milliseconds;
     time_t seconds;
 
@@ -92,10 +92,10 @@ int time_parse(const char *text, int64_t *wall_time_ms)
         return -1;
     parts.tm_year -= 1900;
     parts.tm_mon -= 1;
-    seconds = timegm(&parts);
+    normal = parts;
+    seconds = timegm(&normal);
     /* The 30th of February comes back as another day. */
-    gmtime_r(&seconds, &check);
-    if (check.tm_mday != parts.tm_mday || check.tm_mon != parts.tm_mon)
+    if (normal.tm_mday != parts.tm_mday)
         return -1;
     *wall_time_ms = (int64_t)seconds * 1000 + milliseconds;
     return 0;

@@ -68,7 +68,7 @@ int conf_check_ca(char *value, struct err *err)
     unsigned count = 0, lines = 0;
 
     while ((line = strsep(&rest, "\n"))) {
-        if (!*line && !within)
+        if (!*line)
             continue;
         if (!within && strcmp(line, begin) == 0) {
             within = true;

@@ -1,0 +1,85 @@
+/* Requests, as they come from the controller. What is accepted must survive the store. */
+#include "fuzz.h"
+#include "json.h"
+#include "model.h"
+
+#include <string.h>
+
+static void provision(const struct request *request)
+{
+    struct slice slice, back;
+    struct image image;
+    struct err err;
+
+    if (provision_parse(request->slice, request->args, &slice, &image, &err) < 0) {
+        REQUIRE(err.code == ERR_INVALID_ARGUMENT || err.code == ERR_UNKNOWN_FIELD);
+        REQUIRE(text_valid(err.message));
+        return;
+    }
+    CLEANUP_JSON json_t *stored = slice_to_store(&slice);
+    REQUIRE(slice_from_store(stored, &back, &err) == 0);
+    CLEANUP_JSON json_t *again = slice_to_store(&back);
+    REQUIRE(json_equal(stored, again));
+    CLEANUP_JSON json_t *protocol = slice_to_protocol(&back, NULL, 0);
+    REQUIRE(protocol);
+    REQUIRE(hostname_valid(slice.hostname));
+    for (unsigned i = 0; i < slice.nic_count; i++)
+        REQUIRE(mac_valid(slice.nics[i].mac));
+    slice_free(&slice);
+    slice_free(&back);
+}
+
+static void read_args(const struct request *request)
+{
+    struct snapshot_args snapshot;
+    char id[UUID_TEXT_BYTES];
+    struct stop_args stop;
+    struct image image;
+    unsigned bytes;
+    struct err err;
+
+    switch (request->operation) {
+    case OP_SLICE_PROVISION:
+        provision(request);
+        break;
+    case OP_SLICE_STOP:
+    case OP_SLICE_REBOOT:
+        stop_parse(request->args, &stop, &err);
+        break;
+    case OP_SLICE_CONSOLE:
+        console_parse(request->args, &bytes, &err);
+        break;
+    case OP_SNAPSHOT_CREATE:
+    case OP_SNAPSHOT_REVERT:
+    case OP_SNAPSHOT_DELETE:
+        snapshot_parse(request->operation, request->args, &snapshot, &err);
+        break;
+    case OP_IMAGE_FETCH:
+        if (image_parse(request->args, &image, &err) == 0)
+            REQUIRE(strncmp(image.url, "https://", 8) == 0 || image.sha256[0]);
+        break;
+    case OP_IMAGE_DELETE:
+        image_delete_parse(request->args, id, &err);
+        break;
+    default:
+        no_args_parse(request->args, &err);
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    CLEANUP_JSON json_t *object = NULL;
+    struct request request;
+    struct err err;
+
+    if (json_object_parse((const char *)data, size, &object, &err) < 0)
+        return 0;
+    if (request_parse(object, &request, &err) == 0) {
+        read_args(&request);
+        request_free(&request);
+    } else {
+        REQUIRE(text_valid(err.message));
+    }
+    return 0;
+}
