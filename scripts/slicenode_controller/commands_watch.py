@@ -19,7 +19,8 @@ def requests_list(session: Session, arguments: argparse.Namespace) -> None:
     lines = []
     for row in rows:
         progress = "" if row["progress"] is None else f" {row['progress']} %"
-        news = output.error_text(from_json(row["error"])) or (row["step"] or "") + progress
+        step = (row["step"] or "") + progress if row["ended"] is None else ""
+        news = output.error_text(from_json(row["error"])) or step
         slice_id = (row["slice"] or "")[:8]
         lines.append([row["id"][:8], row["node"][:8], row["op"], slice_id, row["state"],
                       output.ago(row["created"]), news])  # fmt: skip

@@ -69,9 +69,13 @@ class Context:
             request = requests.find(self.store, event["request"] or "")
             if event["type"] != "request.done" or request is None:
                 continue
-            for fault in self.protocol.check_result(request["op"], event["result"])[:10]:
+            faults = self.protocol.check_result(request["op"], event["result"])
+            for fault in faults[:10]:
                 message = f"result of {request['op']}: {fault}"
                 self.violation("node", node_id, "reportEvents", message, event)
+            if faults:
+                # Refused, it would come again for ever: taken, but not what it brings.
+                event["result"] = None
 
     def only_checked(self, said: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Without the requests that break the protocol because a test wants it so."""

@@ -44,6 +44,8 @@ def resolve(
             "size_bytes": file.stat().st_size,
         }
         seed = f"{text}\n{digest}"
+    if arguments.size_bytes is not None:
+        seed += f"\n{arguments.size_bytes}"
     result = {"id": arguments.image_id or str(uuid.uuid5(uuid.NAMESPACE_URL, seed)), **source}
     compression = arguments.compression or COMPRESSIONS.get(Path(text).suffix, "none")
     result.update(format="raw", compression=compression)

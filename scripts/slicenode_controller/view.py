@@ -105,11 +105,14 @@ def _apply_request_event(store: Store, node_id: str, kind: str, event: dict[str,
 
 def _request_done(store: Store, request: Row, event: dict[str, Any]) -> None:
     args = from_json(request["args"])
+    result = event["result"] or {}
     op = request["op"]
-    if op == "slice.terminate":
+    if "slice" in result:
+        _set_slice(store, request["node"], result["slice"])
+    elif op == "slice.terminate":
         _set_absent(store, request["slice"], "terminated")
-    elif op == "snapshot.create":
-        new = {"id": args["snapshot"], "name": args["name"], "time": event["time"]}
+    elif op == "snapshot.create" and result:
+        new = result["snapshot"]
         _change_snapshots(store, request["slice"], new["id"], new)
     elif op == "snapshot.delete":
         _change_snapshots(store, request["slice"], args["snapshot"], None)

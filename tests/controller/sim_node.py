@@ -101,9 +101,9 @@ class SimNode(threading.Thread):
             del self.slices[slice_id]
             return None
         self._set_state(slice_id, "stopped" if op == "slice.stop" else "running", told)
-        return None
+        return {"slice": self.slices[slice_id], "forced": False}
 
-    def _provision(self, slice_id: str, args: dict[str, Any], told: list[dict[str, Any]]) -> None:
+    def _provision(self, slice_id: str, args: dict[str, Any], told: list[dict[str, Any]]) -> Any:
         if slice_id in self.slices:
             raise Refusal("slice_exists")
         if args["memory_mib"] < 16:
@@ -124,6 +124,7 @@ class SimNode(threading.Thread):
             self._set_state(slice_id, "failed", told, "image_not_bootable")
             raise Refusal("image_not_bootable|grub rescue>\x1b[31m")
         self._set_state(slice_id, self.slices[slice_id]["desired"], told)
+        return {"slice": self.slices[slice_id]}
 
     def _set_state(
         self, slice_id: str, state: str, told: list[dict[str, Any]], code: str | None = None
@@ -134,14 +135,17 @@ class SimNode(threading.Thread):
         result = {"state": state, "desired": desired, "reason": "requested"}
         told.append(self.node.event("slice.state", slice=slice_id, result=result, error=error))
 
-    def _snapshot(self, op: str, args: dict[str, Any], one: dict[str, Any]) -> None:
+    def _snapshot(self, op: str, args: dict[str, Any], one: dict[str, Any]) -> Any:
         known = {snapshot["id"]: snapshot for snapshot in one["snapshots"]}
         if op == "snapshot.create":
             new = {"id": args["snapshot"], "name": args["name"], "time": now()}
             one["snapshots"].append(new)
-        elif args["snapshot"] not in known:
+            return {"snapshot": new}
+        if args["snapshot"] not in known:
             raise Refusal("snapshot_not_found")
-        elif op == "snapshot.delete":
+        if op == "snapshot.delete":
             one["snapshots"].remove(known[args["snapshot"]])
-        elif one["state"] == "running" and not args.get("restart"):
+            return None
+        if one["state"] == "running" and not args.get("restart"):
             raise Refusal("slice_running")
+        return {"slice": one}
