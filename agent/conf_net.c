@@ -175,7 +175,8 @@ int conf_check_net(char *value, struct err *err)
     char *rest, *first, *setting;
 
     lower_macs(value);
-    rest = copy = xstrdup(value);
+    copy = xstrdup(value);
+    rest = copy;
     first = strsep(&rest, ",");
     if (strcmp(first, "dhcp") != 0 && !address_prefix_parse(first, &net.address))
         return refuse(err, first, "must be dhcp or ADDRESS/PREFIX, such as 192.0.2.10/24");

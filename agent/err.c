@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const code_names[ERR_COUNT] = {
-#define X(name, text) [ERR_##name] = text,
+#define X(name, text) [ERR_##name] = (text),
     ERR_CODES(X)
 #undef X
 };

@@ -62,6 +62,8 @@ json_t *json_clean_string(const char *text)
 
 static const char *type_name(const json_t *value)
 {
+    if (!value)
+        return "missing";
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         return "an object";
@@ -118,7 +120,7 @@ int fields_open(struct fields *fields, const json_t *object, const char *path, s
     snprintf(fields->path, sizeof(fields->path), "%s", path);
     if (!json_is_object(object))
         return err_set(err, ERR_INVALID_ARGUMENT, "%s is %s, but must be an object",
-                       path[0] ? path : "the message", object ? type_name(object) : "missing");
+                       path[0] ? path : "the message", type_name(object));
     return 0;
 }
 

@@ -25,7 +25,7 @@ const char *const compression_names[] = {[COMPRESSION_NONE] = "none",
                                          [COMPRESSION_ZSTD] = "zstd"};
 
 static const char *const operation_names[OP_COUNT] = {
-#define X(name, text) [OP_##name] = text,
+#define X(name, text) [OP_##name] = (text),
     OPERATIONS(X)
 #undef X
 };

@@ -107,14 +107,16 @@ static void hostname_from_name(struct slice *slice)
     size_t length = 0;
 
     for (const char *from = slice->name; *from; from++) {
-        char character = *from == '_' ? '-' : *from;
-        bool separator = character == '.' || character == '-';
-        char before = length > 0 ? slice->hostname[length - 1] : '.';
+        bool dot = *from == '.';
+        bool dash = *from == '-' || *from == '_';
 
-        if (character == '.' && before == '-')
-            slice->hostname[length - 1] = '.';
-        else if (!(separator && before == '.'))
-            slice->hostname[length++] = character;
+        while (dot && length > 0 && slice->hostname[length - 1] == '-')
+            length--;
+        if ((dot || dash) && (length == 0 || slice->hostname[length - 1] == '.'))
+            continue;
+        slice->hostname[length++] = '-';
+        if (!dash)
+            slice->hostname[length - 1] = *from;
     }
     while (length > 0 && strchr(".-", slice->hostname[length - 1]))
         length--;

@@ -253,7 +253,7 @@ TEST(host_name_from_the_slice_name)
         const char *name, *hostname;
     } cases[] = {{"web", "web"},   {"web_1", "web-1"}, {"Web.1", "Web.1"}, {"a-", "a"},
                  {"a._-b", "a.b"}, {"a-.b", "a.b"},    {"a.-", "a"},       {"a--b", "a--b"},
-                 {"a...b", "a.b"}, {"0", "0"}};
+                 {"a...b", "a.b"}, {"a--.__b", "a.b"}, {"0", "0"}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         CLEANUP_FREE char *change = xasprintf("{\"name\":\"%s\"}", cases[i].name);
