@@ -30,7 +30,8 @@ def image_delete(session: Session, arguments: argparse.Namespace) -> None:
 
 
 def image_list(session: Session, arguments: argparse.Namespace) -> None:
-    rows = [row for row in view.images(session.store) if row["state"] != "deleted"]
+    gone = () if arguments.all else ("deleted", "failed")
+    rows = [row for row in view.images(session.store) if row["state"] not in gone]
     if session.json:
         keys = ("id", "node", "state", "url")
         said = [{**from_json(row["body"]), **{key: row[key] for key in keys}} for row in rows]
@@ -124,7 +125,9 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     action.add_argument("--node", help="name or id; not needed if there is one node")
     ordering.add_options(action)
     action.set_defaults(run=image_delete)
-    actions.add_parser("list").set_defaults(run=image_list)
+    action = actions.add_parser("list")
+    action.add_argument("--all", action="store_true", help="also what failed or was deleted")
+    action.set_defaults(run=image_list)
 
     parser = commands.add_parser("console", help="print a slice's console")
     parser.add_argument("slice", help="name or id")
