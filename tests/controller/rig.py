@@ -18,7 +18,6 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = REPOSITORY / "scripts" / "controller"
 sys.path.insert(0, str(REPOSITORY / "scripts"))
-sys.dont_write_bytecode = True
 
 from slicenode_controller import cli, tokens  # noqa: E402
 from slicenode_controller.store import Store  # noqa: E402
