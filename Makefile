@@ -1,67 +1,101 @@
 # Slicenode's build. Everything built goes to out/; `make help` lists the targets.
-PYTHON ?= /usr/bin/python3
-RECIPES := $(patsubst %/recipe,%,$(wildcard initramfs/pkg/*/recipe hv/*/recipe))
-NAMES := $(notdir $(RECIPES))
-MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
-.PHONY: all
+PYTHON ?= /usr/bin/python3
+export PYTHON
+
+recipes := $(patsubst %/recipe,%,$(wildcard initramfs/pkg/*/recipe hv/*/recipe))
+names := $(notdir $(recipes))
+stamps := $(names:%=out/stamp/%)
+agent_programs := $(addprefix out/agent/,sliced sliced-net sliced-import slicectl slicenode-conf slice-hotplug)
+
+.PHONY: all help
 all: image sbom
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
-.PHONY: help deps fetch toolchain pkgs xen linux agent initramfs image sbom guest-small guest-debian
-deps:
-	@scripts/deps
+# The host's packages and the recipes' rules are looked at only when something is built.
+ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),all)),)
+missing := $(shell scripts/deps)
+ifneq ($(.SHELLSTATUS),0)
+$(error the host lacks packages: $(missing))
+endif
+out/recipes.mk: scripts/build-pkg $(recipes:%=%/recipe)
+	@mkdir -p out && scripts/build-pkg --make $(recipes) >$@.new && mv $@.new $@
+include out/recipes.mk
+endif
 
-out/recipes.mk: $(addsuffix /recipe,$(RECIPES)) scripts/build-pkg
-	@mkdir -p out && scripts/build-pkg --make $(RECIPES) >$@.new && mv $@.new $@
--include out/recipes.mk
-$(NAMES:%=out/stamp/%): | deps
+# --- Parts of the image ---------------------------------------------------------------------------
 
-fetch: $(NAMES:%=fetch-%) ## only fetch the pinned sources
+.PHONY: fetch toolchain pkgs xen linux agent agent-programs agent-host initramfs image sbom
+fetch: $(names:%=fetch-%) ## only fetch the pinned sources
 toolchain: out/stamp/musl
+pkgs: $(stamps) ## every third-party package
 xen: out/stamp/xen ## the hypervisor and its tools
-linux: out/stamp/linux out/stamp/linux-cloud
-pkgs: $(NAMES:%=out/stamp/%) ## every third-party package
+linux: out/stamp/linux out/stamp/linux-cloud ## dom0's kernel and the small guest's
 
-agent: pkgs ## sliced, slicectl and their helpers
-	@$(MAKE) -C agent BUILD=target
+agent: $(agent_programs) ## sliced, slicectl and their helpers
+$(agent_programs): agent-programs
+	@:
+agent-programs: $(addprefix out/stamp/,xen lvm2 curl sqlite jansson)
+	+@$(MAKE) -s -C agent BUILD=target
+agent-host: ## the agent for this machine, with sanitizers and the simulated node
+	+@$(MAKE) -s -C agent BUILD=host
 
-initramfs: agent
-	@scripts/mkinitramfs
+initramfs: out/initramfs/initramfs
+out/initramfs/initramfs: scripts/mkinitramfs scripts/version $(stamps) $(agent_programs) \
+		$(shell find initramfs -path initramfs/pkg -prune -o -type f -print)
+	@mkdir -p out/log
+	@scripts/mkinitramfs >out/log/initramfs.log || { cat out/log/initramfs.log; exit 1; }
+	@tail -n 1 out/log/initramfs.log | sed 's/^/  /'
 
-image: initramfs ## ISO, PXE set, slicenode.efi and SHA256SUMS
+image: out/SHA256SUMS ## ISO, PXE set, slicenode.efi and SHA256SUMS
+out/SHA256SUMS: $(wildcard image/*) scripts/version $(stamps) out/initramfs/initramfs
 	@image/build
 
-sbom: pkgs
+sbom: out/sbom.spdx.json ## what is inside, from which source, under which licence
+out/sbom.spdx.json: scripts/sbom scripts/version LICENSE $(recipes:%=%/recipe)
 	@scripts/sbom
 
-guest-small: pkgs
-	@scripts/mkguest small
+# --- Guests ---------------------------------------------------------------------------------------
 
-guest-debian: pkgs ## the Debian guest image for tests and demo
-	@scripts/mkguest debian
+guest_files := scripts/mkguest $(shell find scripts/guest -type f)
+.PHONY: guests guest-small guest-noboot guest-debian
+guests: guest-small guest-noboot guest-debian ## guest images for tests and the demo
+guest-small guest-noboot guest-debian: guest-%: out/guest/%.raw.zst
+out/guest/%.raw.zst: $(guest_files) $(addprefix out/stamp/,linux-cloud busybox dropbear e2fsprogs)
+	@scripts/mkguest $*
+
+# --- What one does with it ------------------------------------------------------------------------
+
+# Started with a clean slate: the makes that these run get no job slots from this one.
+alone := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
+GUEST ?= small
+SECONDS ?= 60
 
 .PHONY: run test check bench fuzz clean
-run: image guest-$(or $(GUEST),small) ## boot a node in QEMU with a running slice: make run [GUEST=debian]
-	@scripts/run $(if $(GUEST),--guest $(GUEST)) $(RUN_OPTIONS)
+run: all guest-$(GUEST) ## boot a node in QEMU with a running slice: make run [GUEST=debian]
+	@$(alone) scripts/run --guest $(GUEST) $(RUN_OPTIONS)
 
-test: all guest-small guest-debian ## every test level; one closing line
-	@$(MAKE) -C agent BUILD=host
-	@$(PYTHON) tests/run
+test: all agent-host guests ## every test level; one closing line; TESTS='unit agent' runs only these
+	@$(alone) $(PYTHON) tests/run $(TESTS)
 
-check: | deps ## formatting, linters, layout
+check: ## formatting, linters, layout
 	@scripts/check
 
-bench: image guest-small ## sizes, memory and times of the real image
-	@$(PYTHON) tests/bench/run
+bench: all guests ## sizes, memory and times of the real image
+	@$(alone) $(PYTHON) tests/bench/run
 
-fuzz: ## libFuzzer targets, T seconds each: make fuzz T=60
-	@$(MAKE) -C tests/fuzz fuzz T=$(or $(T),60)
+fuzz: ## every libFuzzer target for a minute: make fuzz SECONDS=60
+	@for target in $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c)); do \
+		$(alone) $(MAKE) -C tests/fuzz fuzz T=$$target TIME=$(SECONDS) || exit 1; done
 
 clean: ## remove out/ (the cache stays: ~/.cache/slicenode)
 	rm -rf out
