@@ -1,0 +1,124 @@
+/* admit: what fits; boot_check: whether the boot loader found something. */
+#include "admit.h"
+#include "boot_check.h"
+#include "unit.h"
+#include "util.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct capacity node(void)
+{
+    return (struct capacity){.threads = 4,
+                             .memory_mib = 4096,
+                             .storage = true,
+                             .disk_bytes = 100 * GIB,
+                             .pool = {.data_total_bytes = 100 * GIB,
+                                      .data_used_bytes = 1,
+                                      .metadata_total_bytes = 100,
+                                      .metadata_used_bytes = 1}};
+}
+
+TEST(admit_counts_what_was_promised)
+{
+    struct slice slices[] = {
+        {.id = "a",
+         .memory_mib = 512,
+         .vcpus = 1,
+         .disk_gib = 10,
+         .desired_running = true,
+         .domain_id = -1},
+        {.id = "b",
+         .memory_mib = 512,
+         .vcpus = 1,
+         .disk_gib = 10,
+         .domain_id = -1,
+         .state = SLICE_STOPPED},
+        {.id = "c",
+         .memory_mib = 512,
+         .vcpus = 1,
+         .disk_gib = 10,
+         .domain_id = 5,
+         .state = SLICE_STOPPED},
+    };
+    struct image images[] = {{.kind = IMAGE_DISK, .mapped_bytes = GIB},
+                             {.kind = IMAGE_KERNEL, .mapped_bytes = 7}};
+    struct snapshot snapshot = {.reserved_bytes = 2 * GIB};
+    struct capacity capacity = node();
+    uint64_t each = admit_slice_memory_mib(&slices[0]);
+
+    CHECK(each > 512 && each < 530);
+    admit_promises(&capacity, slices, 3, NULL, images, 2, &snapshot, 1);
+    CHECK_NUMBER(2 * each, capacity.memory_promised_mib);
+    CHECK_NUMBER(33 * GIB + 3 * MIB, capacity.disk_promised_bytes);
+    admit_promises(&capacity, slices, 3, "a", images, 2, &snapshot, 1);
+    CHECK_NUMBER(each, capacity.memory_promised_mib);
+    CHECK_NUMBER(4096 - each, admit_memory_free_mib(&capacity));
+}
+
+TEST(admit_is_exact_at_the_edge)
+{
+    struct slice slice = {.memory_mib = 1000, .vcpus = 2};
+    struct capacity capacity = node();
+    struct err err;
+
+    capacity.memory_promised_mib = capacity.memory_mib - admit_slice_memory_mib(&slice);
+    CHECK_NUMBER(0, admit_memory(&capacity, &slice, &err));
+    capacity.memory_promised_mib++;
+    CHECK_NUMBER(-1, admit_memory(&capacity, &slice, &err));
+    CHECK_NUMBER(ERR_INSUFFICIENT_MEMORY, err.code);
+    CHECK_NUMBER(0, admit_vcpus(&capacity, 4, &err));
+    CHECK_NUMBER(-1, admit_vcpus(&capacity, 5, &err));
+    CHECK_NUMBER(ERR_INSUFFICIENT_VCPUS, err.code);
+    capacity.disk_promised_bytes = 90 * GIB;
+    CHECK_NUMBER(0, admit_disk(&capacity, 10 * GIB, "it", &err));
+    CHECK_NUMBER(-1, admit_disk(&capacity, 10 * GIB + 1, "it", &err));
+    CHECK_NUMBER(ERR_INSUFFICIENT_DISK, err.code);
+    capacity.disk_promised_bytes = 200 * GIB;
+    CHECK_NUMBER(0, admit_disk_free_bytes(&capacity));
+}
+
+TEST(admit_refuses_before_the_pool_is_full)
+{
+    struct capacity capacity = node();
+    struct err err;
+
+    CHECK_NUMBER(0, admit_pool(&capacity, &err));
+    capacity.pool.data_used_bytes = 95 * GIB;
+    CHECK_NUMBER(-1, admit_pool(&capacity, &err));
+    CHECK_NUMBER(ERR_POOL_FULL, err.code);
+    capacity = node();
+    capacity.pool.metadata_used_bytes = 85;
+    CHECK_NUMBER(-1, admit_pool(&capacity, &err));
+    CHECK_NUMBER(ERR_POOL_FULL, err.code);
+    capacity = node();
+    capacity.pool.read_only = true;
+    CHECK_NUMBER(-1, admit_pool(&capacity, &err));
+    CHECK_NUMBER(ERR_STORAGE_ERROR, err.code);
+    capacity = node();
+    capacity.storage = false;
+    CHECK_NUMBER(-1, admit_pool(&capacity, &err));
+    CHECK_NUMBER(ERR_STORAGE_MISSING, err.code);
+}
+
+static enum boot_verdict judge(const char *console, bool ended, struct err *err)
+{
+    return boot_check(console, strlen(console), ended, err);
+}
+
+TEST(boot_check_verdicts)
+{
+    struct err err = {.code = ERR_NONE};
+
+    CHECK_NUMBER(BOOT_UNKNOWN, judge("", false, &err));
+    CHECK_NUMBER(BOOT_UNKNOWN, judge("Loading...\r\n", false, &err));
+    CHECK_NUMBER(BOOT_KERNEL_RUNS, judge("[    0.000000] Linux version 6.12", false, &err));
+    CHECK_NUMBER(BOOT_KERNEL_RUNS, judge("grub> \nLinux version 6", true, &err));
+    CHECK_NUMBER(BOOT_LOADER_FAILED,
+                 judge("error: no such device.\r\n\033[1;1Hgrub rescue> ", false, &err));
+    CHECK_NUMBER(ERR_IMAGE_NOT_BOOTABLE, err.code);
+    CHECK_HOLDS("error: no such device.", err.message);
+    CHECK_NUMBER(BOOT_UNKNOWN, judge("grub> boot\r\nbooting\r\n", false, &err));
+    CHECK_NUMBER(BOOT_LOADER_FAILED, judge("nothing here\n", true, &err));
+    CHECK_HOLDS("nothing here", err.message);
+}

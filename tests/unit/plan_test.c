@@ -1,0 +1,160 @@
+/* plan: from a request to steps. */
+#include "json.h"
+#include "plan.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ID "00000000-0000-4000-8000-000000000001"
+
+/* The plan as text: the steps' names, `|` where nothing is undone any more. */
+static char *plan_text(enum operation operation, const struct plan_facts *facts)
+{
+    char *text = xstrdup("");
+    struct plan plan;
+
+    plan_make(operation, facts, &plan);
+    for (size_t i = 0; i <= plan.count; i++) {
+        const char *mark = i == plan.forward_from ? "| " : "";
+        char *longer = i < plan.count
+                           ? xasprintf("%s%s%s ", text, mark, step_name(plan.steps[i].kind))
+                           : xasprintf("%s%s", text, mark);
+        free(text);
+        text = longer;
+    }
+    plan_free(&plan);
+    return text;
+}
+
+static void check_plan(enum operation operation, const struct plan_facts *facts, const char *wanted)
+{
+    CLEANUP_FREE char *text = plan_text(operation, facts);
+
+    CHECK_TEXT(wanted, text);
+}
+
+static const struct image disk_image = {.id = ID, .kind = IMAGE_DISK, .thin_id = 3};
+static const struct image kernel_image = {.id = ID, .kind = IMAGE_KERNEL};
+static const struct snapshot snapshots[] = {{.id = ID, .slice = ID, .thin_id = 8},
+                                            {.id = ID, .slice = ID, .thin_id = 9}};
+
+static struct slice running_slice(void)
+{
+    return (struct slice){
+        .id = ID, .desired_running = true, .disk_gib = 2, .disk_thin_id = 4, .seed_thin_id = 5};
+}
+
+TEST(plan_of_provision)
+{
+    struct slice slice = running_slice();
+    struct plan_facts facts = {.slice = &slice, .image = &disk_image};
+
+    check_plan(OP_SLICE_PROVISION, &facts,
+               "image.import disk.clone disk.activate seed.write domain.start | ");
+    facts.image_ready = true;
+    check_plan(OP_SLICE_PROVISION, &facts, "disk.clone disk.activate seed.write domain.start | ");
+    slice.desired_running = false;
+    check_plan(OP_SLICE_PROVISION, &facts, "disk.clone | ");
+}
+
+TEST(plan_of_a_slices_life)
+{
+    struct slice slice = running_slice();
+    struct plan_facts facts = {.slice = &slice, .domain = true, .stop.timeout_seconds = 7};
+
+    check_plan(OP_SLICE_STOP, &facts,
+               "domain.shutdown domain.wait | domain.destroy volume.deactivate volume.deactivate ");
+    check_plan(
+        OP_SLICE_REBOOT, &facts,
+        "domain.shutdown domain.wait | domain.destroy disk.activate seed.write domain.start ");
+    check_plan(OP_SLICE_START, &facts, "domain.destroy disk.activate seed.write domain.start | ");
+    facts.stop.force = true;
+    check_plan(OP_SLICE_STOP, &facts, "| domain.destroy volume.deactivate volume.deactivate ");
+    facts = (struct plan_facts){.slice = &slice};
+    check_plan(OP_SLICE_STOP, &facts, "| domain.destroy volume.deactivate volume.deactivate ");
+    check_plan(OP_SLICE_START, &facts, "disk.activate seed.write domain.start | ");
+    check_plan(OP_SLICE_CONSOLE, &facts, "| ");
+    check_plan(OP_NODE_REPORT, &facts, "| ");
+}
+
+TEST(plan_of_terminate_gives_everything_back)
+{
+    struct slice slice = running_slice();
+    struct plan_facts facts = {
+        .slice = &slice, .domain = true, .snapshots = snapshots, .snapshot_count = 2};
+    bool removed[16] = {false};
+    struct plan plan;
+
+    plan_make(OP_SLICE_TERMINATE, &facts, &plan);
+    CHECK_NUMBER(0, plan.forward_from);
+    for (size_t i = 0; i < plan.count; i++)
+        if (plan.steps[i].kind == STEP_VOLUME_REMOVE)
+            removed[plan.steps[i].thin_id] = true;
+    CHECK(removed[4] && removed[5] && removed[8] && removed[9]);
+    plan_free(&plan);
+}
+
+TEST(plan_of_snapshots)
+{
+    struct slice slice = running_slice();
+    struct plan_facts facts = {.slice = &slice, .snapshots = snapshots, .new_disk_id = 10};
+    struct plan plan;
+
+    check_plan(OP_SNAPSHOT_CREATE, &facts, "snapshot.measure snapshot.take | ");
+    check_plan(OP_SNAPSHOT_DELETE, &facts, "| volume.remove ");
+    check_plan(OP_SNAPSHOT_REVERT, &facts,
+               "disk.clone | volume.deactivate disk.swap volume.remove ");
+    facts.domain = true;
+    check_plan(
+        OP_SNAPSHOT_REVERT, &facts,
+        "disk.clone | domain.destroy volume.deactivate disk.swap volume.remove disk.activate "
+        "seed.write domain.start ");
+    /* The new disk comes from the snapshot, the old one goes, the new one is started from. */
+    plan_make(OP_SNAPSHOT_REVERT, &facts, &plan);
+    CHECK(plan.steps[0].thin_id == 10 && plan.steps[0].origin_id == 8);
+    CHECK_NUMBER(4, plan.steps[4].thin_id);
+    CHECK_NUMBER(10, plan.steps[5].thin_id);
+    CHECK_NUMBER(2 * GIB, plan.steps[5].bytes);
+    plan_free(&plan);
+}
+
+TEST(plan_of_images)
+{
+    struct plan_facts facts = {.image = &disk_image, .image_limit_bytes = 5 * GIB};
+    struct plan plan;
+
+    check_plan(OP_IMAGE_FETCH, &facts, "image.import | ");
+    check_plan(OP_IMAGE_DELETE, &facts, "| volume.deactivate volume.remove ");
+    plan_make(OP_IMAGE_FETCH, &facts, &plan);
+    CHECK(plan.steps[0].thin_id == 3 && plan.steps[0].bytes == 5 * GIB);
+    CHECK_TEXT("image-" ID, plan.steps[0].name);
+    plan_free(&plan);
+    facts.image = &kernel_image;
+    check_plan(OP_IMAGE_FETCH, &facts, "file.import | ");
+    check_plan(OP_IMAGE_DELETE, &facts, "| file.remove ");
+}
+
+TEST(plan_survives_the_store)
+{
+    struct slice slice = running_slice();
+    struct plan_facts facts = {.slice = &slice, .image = &disk_image, .image_limit_bytes = 2 * GIB};
+    struct plan plan, back;
+    struct err err;
+
+    plan_make(OP_SLICE_PROVISION, &facts, &plan);
+    CLEANUP_JSON json_t *object = plan_to_json(&plan);
+    if (CHECK_NUMBER(0, plan_from_json(object, &back, &err))) {
+        CLEANUP_JSON json_t *again = plan_to_json(&back);
+        CHECK(json_equal(object, again));
+        CHECK_NUMBER(plan.count, back.count);
+        plan_free(&back);
+    }
+    json_object_set_new(json_array_get(json_object_get(object, "steps"), 1), "kind",
+                        json_string("disk.dance"));
+    CHECK_NUMBER(-1, plan_from_json(object, &back, &err));
+    CHECK_HOLDS("disk.dance", err.message);
+    CHECK_NUMBER(-1, plan_from_json(NULL, &back, &err));
+    plan_free(&plan);
+}
