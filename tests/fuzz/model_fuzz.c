@@ -1,9 +1,25 @@
-/* Requests, as they come from the controller. What is accepted must survive the store. */
+/* Requests, as they come from the controller. What is accepted must survive the store and give a
+ * seed. */
 #include "fuzz.h"
 #include "json.h"
 #include "model.h"
+#include "seed.h"
 
 #include <string.h>
+
+static void build_seed(const struct slice *slice)
+{
+    struct err err;
+    void *image;
+    size_t length;
+
+    if (seed_build(slice, &image, &length, &err) < 0) {
+        REQUIRE(err.code == ERR_INVALID_ARGUMENT);
+        return;
+    }
+    REQUIRE(length > 0 && length <= SEED_LIMIT_BYTES && length % SEED_BLOCK_BYTES == 0);
+    free(image);
+}
 
 static void provision(const struct request *request)
 {
@@ -25,6 +41,7 @@ static void provision(const struct request *request)
     REQUIRE(hostname_valid(slice.hostname));
     for (unsigned i = 0; i < slice.nic_count; i++)
         REQUIRE(mac_valid(slice.nics[i].mac));
+    build_seed(&slice);
     slice_free(&slice);
     slice_free(&back);
 }
