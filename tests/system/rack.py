@@ -1,0 +1,163 @@
+"""A node in QEMU with its controller: slices are made, looked at and reached as their owners would.
+
+    rack.boot()
+    rack.provision("web", "small.raw.zst", 0, "--type", "pvh")
+    rack.wait_console("web", "small-guest: ready")
+    rack.ssh(0, "hostname")
+
+Slice number N has the address 10.0.2.(100 + N), whose SSH port is forwarded to the host.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from conftest import Artefacts
+from node import PATIENCE, REPOSITORY, Node, die_with_parent, free_port
+
+SLICES = 6
+REGISTERED_SECONDS = 150.0
+
+
+class Rack:
+    """Controller and node live in one folder; both can be stopped and started again."""
+
+    def __init__(self, folder: Path, artefacts: Artefacts) -> None:
+        self.folder = folder
+        self.artefacts = artefacts
+        self.node = Node(folder / "node")
+        self.ports = [free_port() for _ in range(SLICES)]
+        self.port = free_port()
+        self.key = folder / "key"
+        self.parameters = ""
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
+        with (folder / "controller.log").open("ab") as log:
+            self.server = subprocess.Popen(
+                self._command("serve", "--listen", f"127.0.0.1:{self.port}", "--heartbeat", "2",
+                              "--images", str(artefacts.out / "guest")),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=die_with_parent)
+        wait_until(lambda: "serving" in (folder / "controller.log").read_text(), "the controller serves", 20)
+
+    def _command(self, *words: str) -> list[str]:
+        return [str(REPOSITORY / "scripts" / "controller"), "--dir", str(self.folder / "controller"), *words]
+
+    def controller(self, *words: str, seconds: float = 60) -> str:
+        """What a command of the controller prints; a command that fails fails the test."""
+        done = self.try_controller(*words, seconds=seconds)
+        assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}\n{self.story()}"
+        return done.stdout
+
+    def try_controller(self, *words: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self._command(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=seconds * PATIENCE)
+
+    def json(self, *words: str, seconds: float = 60) -> Any:
+        """The output of a command with --json: one value, or one to a line."""
+        text = self.controller("--json", *words, seconds=seconds)
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return [json.loads(line) for line in text.splitlines() if line]
+
+    def boot(self) -> None:
+        """Switches the node on, the first time with a token, and waits until it has registered."""
+        other = []
+        if self.parameters:
+            other = ["--other-boot", self.json("nodes")[0]["boot_id"]]
+        else:
+            token = self.controller("token", "create").strip()
+            pin = self.controller("pin").strip()
+            self.parameters = (f"slicenode.controller=https://10.0.2.2:{self.port} slicenode.pin={pin} "
+                               f"slicenode.token={token}")
+        forwards = [f"--hostfwd={port}:10.0.2.{100 + number}:22" for number, port in enumerate(self.ports)]
+        self.node.start("--kernel", str(self.artefacts.out), "--append", self.parameters, "--memory", "3072",
+                        "--disk", f"{self.node.folder}/disk.img,size=20G,durable", *forwards)
+        seconds = REGISTERED_SECONDS * PATIENCE
+        self.controller("wait", "--registered", *other, "--timeout", f"{seconds:.0f}s", seconds=seconds + 10)
+        wait_until(lambda: self.json("nodes")[0]["status"] is not None, "the node's status", 60)
+
+    def provision(self, name: str, image: str, number: int, *options: str, wait: bool = True) -> dict[str, Any]:
+        """Asks for a slice; its host name is its name. Returns the request."""
+        words = ["--name", name, "--hostname", name, "--image", image, "--address", f"10.0.2.{100 + number}/24",
+                 "--gateway", "10.0.2.2", "--dns", "10.0.2.3", "--ssh-key", f"{self.key}.pub"]
+        if "--memory-mib" not in options:
+            words += ["--memory-mib", "192", "--disk-gib", "1"]
+        if wait:
+            words += ["--wait"]
+        made: dict[str, Any] = self.json("provision", *words, *options, seconds=600)
+        return made
+
+    def do(self, *words: str) -> None:
+        """A command that gives the node a request, to its end."""
+        self.controller(*words, "--wait", seconds=240)
+
+    def slice(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.json("slices", "show", name)
+        return found
+
+    def wait_state(self, name: str, state: str, seconds: float = 120) -> None:
+        self.controller("wait", "--slice", name, "--state", state, "--timeout", f"{seconds * PATIENCE:.0f}s",
+                        seconds=seconds + 10)
+
+    def console(self, name: str) -> str:
+        text: str = self.json("console", name, "--bytes", "65536")["console"]
+        return text
+
+    def wait_console(self, name: str, text: str, seconds: float = 120) -> None:
+        self.controller("console", name, "--until", text, "--bytes", "65536", "--timeout",
+                        f"{seconds * PATIENCE:.0f}s", seconds=seconds + 10)
+
+    def events(self, name: str, kind: str) -> list[dict[str, Any]]:
+        found: Any = self.json("events", "--slice", name, "--type", kind)
+        return found if isinstance(found, list) else [found]
+
+    def try_ssh(self, number: int, command: str, user: str = "root") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["ssh", "-i", self.key, "-p", str(self.ports[number]), "-o", "StrictHostKeyChecking=no",
+             "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes",
+             "-o", "ConnectTimeout=20", f"{user}@127.0.0.1", command],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300 * PATIENCE)
+
+    def ssh(self, number: int, command: str, user: str = "root", seconds: float = 90) -> str:
+        """What a command in the slice prints; waits until the slice lets us in."""
+        end = time.monotonic() + seconds * PATIENCE
+        while True:
+            done = self.try_ssh(number, command, user)
+            # 255 is ssh's own: not there yet, or gone in between.
+            if done.returncode != 255 or time.monotonic() > end:
+                break
+            time.sleep(1)
+        assert done.returncode == 0, f"ssh {command!r}: {done.returncode} {done.stdout}{done.stderr}\n{self.story()}"
+        return done.stdout.strip()
+
+    def disk_used_mib(self) -> int:
+        """From a heartbeat that is later than this call."""
+        def heartbeat() -> Any:
+            return self.json("nodes")[0]["status"]
+        before = heartbeat()["time"]
+        wait_until(lambda: heartbeat()["time"] > before, "the next heartbeat", 30)
+        used: int = heartbeat()["capacity"]["disk_used_mib"]
+        return used
+
+    def story(self) -> str:
+        """For a failed test: the last events and the end of the node's console."""
+        events = self.try_controller("events").stdout.splitlines()[-25:]
+        return "\n".join(["last events:", *events, "node:", *self.node.console.splitlines()[-25:]])
+
+    def close(self) -> None:
+        self.node.power_off()
+        self.server.terminate()
+        self.server.wait(20)
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float) -> None:
+    end = time.monotonic() + seconds * PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds * PATIENCE:.0f} s: {what}"
+        time.sleep(0.5)

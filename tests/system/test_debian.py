@@ -1,0 +1,66 @@
+"""A real Debian on the real node: two slices at once, PVH and PV, set up by cloud-init and reached from outside."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from conftest import Artefacts
+from node import REPOSITORY
+from rack import Rack
+
+KINDS = ("pvh", "pv")
+FIRST_BOOT_SECONDS = 600.0
+
+
+@pytest.fixture(scope="module")
+def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
+    """A node with both slices on their way."""
+    rack = Rack(tmp_path_factory.mktemp("rack"), artefacts)
+    try:
+        rack.boot()
+        user_data = rack.folder / "user-data"
+        user_data.write_text("#cloud-config\nwrite_files:\n  - path: /etc/made-by-user-data\n    content: yes it was\n")
+        for number, kind in enumerate(KINDS):
+            rack.provision(f"debian-{kind}", "debian.raw.zst", number, "--type", kind, "--memory-mib", "512",
+                           "--disk-gib", "4", "--user-data", str(user_data))
+        yield rack
+    finally:
+        rack.close()
+        kept = REPOSITORY / "out" / "test" / "system" / "debian"
+        kept.mkdir(parents=True, exist_ok=True)
+        for log in [rack.folder / "controller.log", *rack.node.folder.glob("*.log")]:
+            shutil.copyfile(log, kept / log.name)
+        (rack.node.folder / "disk.img").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_debian_is_set_up_by_cloud_init_and_reached_from_outside(rack: Rack, kind: str) -> None:
+    number = KINDS.index(kind)
+    status = rack.ssh(number, "cloud-init status --wait --long", "debian", FIRST_BOOT_SECONDS)
+    assert "status: done" in status
+    assert "DataSourceNoCloud" in status
+    assert "errors: []" in status
+    slice_id = rack.slice(f"debian-{kind}")["id"]
+    said = rack.ssh(number, "hostname; cat /etc/made-by-user-data; sudo cat /run/cloud-init/.instance-id; "
+                            "cat /home/debian/.ssh/authorized_keys; ls /sys/hypervisor/uuid; "
+                            "cat /sys/hypervisor/guest_type; df --output=size -BM / | tail -1", "debian").splitlines()
+    assert said[0] == f"debian-{kind}"
+    assert said[1] == "yes it was"
+    assert said[2] == slice_id
+    assert said[3] == rack.key.with_suffix(".pub").read_text().strip()
+    assert said[5].lower() == kind
+    assert int(said[6].strip().removesuffix("M")) > 3500, "the root did not grow to the slice's disk"
+    assert rack.slice(f"debian-{kind}")["state"] == "running"
+
+
+def test_debian_snapshot_brings_the_old_content_back(rack: Rack) -> None:
+    rack.ssh(0, "echo first | sudo tee /etc/note && sync", "debian", FIRST_BOOT_SECONDS)
+    rack.do("snapshot", "create", "debian-pvh", "before")
+    rack.ssh(0, "echo second | sudo tee /etc/note && sync", "debian")
+    rack.do("stop", "debian-pvh", "--timeout-seconds", "120")
+    assert rack.slice("debian-pvh")["state"] == "stopped"
+    rack.do("snapshot", "revert", "debian-pvh", "before")
+    rack.do("start", "debian-pvh")
+    assert rack.ssh(0, "cat /etc/note", "debian", FIRST_BOOT_SECONDS) == "first"
