@@ -21,6 +21,9 @@ static void cleanup_task(struct dm_task **task)
 
     if (*task)
         dm_task_destroy(*task);
+    /* Gives back the control descriptor that the library keeps for the whole process: a worker
+     * closes what it inherits, and would be left with a number that means something else. */
+    dm_lib_release();
     errno = saved_errno;
 }
 
