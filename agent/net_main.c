@@ -27,6 +27,7 @@ int main(int argc, char **argv)
     }
     log_open("sliced-net", LOG_LEVEL_INFO, NULL);
     signal(SIGPIPE, SIG_IGN);
+    json_object_seed(0); /* reads /dev/urandom, which is out of reach from now on */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
         log_error("curl does not start");
         return 2;

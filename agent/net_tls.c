@@ -149,6 +149,7 @@ int tls_failure(CURL *easy, CURLcode code, const char *details, const char *url,
         return err_set(err, ERR_CONTROLLER_CERTIFICATE,
                        "%s: the server's certificate is not trusted%s: %s", url, certificate, text);
     case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
         return err_set(err, ERR_CONTROLLER_CERTIFICATE,
                        "%s: the CA's or the node's certificate cannot be used: %s", url, text);
     case CURLE_SSL_CONNECT_ERROR:

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ struct profile {
     const char *name;
     unsigned user; /* of /etc/passwd, and the group of the same number */
     const char *root;
-    const char *folders[3]; /* that stay readable */
+    const char *readable[4]; /* files and folders that stay so */
     bool may_connect;
     rlim_t address_space;
     rlim_t descriptors;
@@ -30,7 +31,7 @@ struct profile {
 static const struct profile profiles[] = {
     [SANDBOX_NET] = {.name = "net",
                      .user = 101,
-                     .folders = {"/etc", "/run/slicenode"},
+                     .readable = {"/etc", "/run/slicenode", "/dev/random"},
                      .may_connect = true,
                      .address_space = 512 * MIB,
                      .descriptors = 128},
@@ -78,19 +79,21 @@ static uint64_t landlock_file_rights(long version)
     return ((uint64_t)1 << rights) - 1;
 }
 
-static int landlock_allow(int ruleset, const char *folder, struct err *err)
+static int landlock_allow(int ruleset, const char *path, struct err *err)
 {
-    CLEANUP_CLOSE int parent = open(folder, O_PATH | O_CLOEXEC | O_DIRECTORY);
+    CLEANUP_CLOSE int parent = open(path, O_PATH | O_CLOEXEC);
+    struct stat status;
     if (parent < 0)
-        return errno == ENOENT ? 0 : err_errno(err, ERR_INTERNAL, errno, "sandbox: %s", folder);
-    struct landlock_beneath rule = {.allowed = LANDLOCK_READ_FILE | LANDLOCK_READ_FOLDER,
-                                    .parent = parent};
+        return errno == ENOENT ? 0 : err_errno(err, ERR_INTERNAL, errno, "sandbox: %s", path);
+    struct landlock_beneath rule = {.allowed = LANDLOCK_READ_FILE, .parent = parent};
+    if (fstat(parent, &status) == 0 && S_ISDIR(status.st_mode))
+        rule.allowed |= LANDLOCK_READ_FOLDER;
     if (syscall(LANDLOCK_ADD_RULE, ruleset, LANDLOCK_RULE_BENEATH, &rule, 0) != 0)
-        return err_errno(err, ERR_INTERNAL, errno, "sandbox: Landlock rule for %s", folder);
+        return err_errno(err, ERR_INTERNAL, errno, "sandbox: Landlock rule for %s", path);
     return 0;
 }
 
-int sandbox_landlock(const char *const folders[], bool may_connect, struct err *err)
+int sandbox_landlock(const char *const paths[], bool may_connect, struct err *err)
 {
     long version = syscall(LANDLOCK_CREATE, NULL, 0, LANDLOCK_VERSION_FLAG);
     if (version < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))
@@ -108,8 +111,8 @@ int sandbox_landlock(const char *const folders[], bool may_connect, struct err *
     CLEANUP_CLOSE int ruleset = (int)syscall(LANDLOCK_CREATE, &rules, size, 0);
     if (ruleset < 0)
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: Landlock rules");
-    for (size_t index = 0; folders[index] != NULL; index++)
-        if (landlock_allow(ruleset, folders[index], err) != 0)
+    for (size_t index = 0; paths[index] != NULL; index++)
+        if (landlock_allow(ruleset, paths[index], err) != 0)
             return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0) != 0)
@@ -192,7 +195,7 @@ int sandbox_enter(enum sandbox_profile which, struct err *err)
         return err_set(err, ERR_INTERNAL, "sandbox: the parent process is gone");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: no new privileges");
-    int landlock = sandbox_landlock(profile->folders, profile->may_connect, err);
+    int landlock = sandbox_landlock(profile->readable, profile->may_connect, err);
     if (landlock < 0)
         return -1;
     if (landlock == 0)

@@ -4,7 +4,7 @@
  *
  * What each profile may still do:
  *   SANDBOX_NET     make TCP and UDP sockets and connect them, never listen on TCP; read files in
- *                   /etc (resolver, CA certificates); start threads (the resolver's)
+ *                   /etc (resolver, CA certificates) and random bytes; start threads (the resolver's)
  *   SANDBOX_IMPORT  read and write the descriptors it has; nothing else
  * Neither may execute a program, fork, trace, signal others, write or create a file by name, or map
  * memory as executable. */
@@ -27,8 +27,8 @@ int sandbox_enter(enum sandbox_profile profile, struct err *err);
 /* Installs the profile's list of system calls. */
 int sandbox_filter(enum sandbox_profile profile, struct err *err);
 
-/* Limits files, and TCP where the kernel can, with Landlock: only what is beneath `folders`
+/* Limits files, and TCP where the kernel can, with Landlock: only what is beneath `paths`
  * (NULL-terminated) may be read. Returns the kernel's Landlock version, 0 when it has none. */
-int sandbox_landlock(const char *const folders[], bool may_connect, struct err *err);
+int sandbox_landlock(const char *const paths[], bool may_connect, struct err *err);
 
 #endif

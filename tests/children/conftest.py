@@ -1,0 +1,48 @@
+"""Shared by the tests of the agent's children: a CA, servers that are closed afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from certificates import Authority
+from helper import PROGRAMS, ROOT
+from server import Responder, Server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs() -> None:
+    """The sanitised host build, unless other programs were named."""
+    if PROGRAMS == ROOT / "out" / "agent-host":
+        subprocess.run(["make", "-s", "-C", str(ROOT / "agent"), "BUILD=host", "sliced-net",
+                        "sliced-import"], check=True)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: Authority) -> tuple[Path, Path]:
+    return authority.server("server")
+
+
+ServerMaker = Callable[..., Server]
+
+
+@pytest.fixture
+def serve(authority: Authority, certificate: tuple[Path, Path]) -> Iterator[ServerMaker]:
+    """Makes HTTPS servers (or, with certificate=None, HTTP ones)."""
+    servers: list[Server] = []
+
+    def make(responder: Responder, certificate: tuple[Path, Path] | None = certificate) -> Server:
+        server = Server(responder, certificate, authority.certificate)
+        servers.append(server)
+        return server
+
+    yield make
+    for server in servers:
+        server.close()
