@@ -1,0 +1,192 @@
+"""A node in QEMU for system tests: start it, wait for what its console says, pull its plug.
+
+    def test_something(nodes, artefacts):
+        node = nodes("name")
+        node.start("--kernel", str(artefacts.out), "--disk", f"{node.folder}/disk.img,size=10G", "--append", "...")
+        node.wait_for(r"storage ready")
+
+Tests wait for events, never for a time. Times are for a machine of two cores without KVM that does nothing else;
+SLICENODE_TEST_PATIENCE multiplies them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE = float(os.environ.get("SLICENODE_TEST_PATIENCE", "1"))
+BOOT_SECONDS = 120.0
+# What a console says when waiting any longer is in vain.
+HOPELESS = re.compile(r"Kernel panic|FATAL TRAP|Panic on CPU|not syncing|No bootable device|boot failed", re.IGNORECASE)
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class NodeError(AssertionError):
+    """The node did not do what the test waits for; carries the end of its console."""
+
+
+def die_with_parent() -> None:
+    """No QEMU is left behind, not even when the test process is killed."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Node:
+    """One machine. Its disks and logs lie in its folder and outlive a power cut."""
+
+    running: set[Node] = set()
+
+    def __init__(self, folder: Path, name: str = "node") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.name = name
+        self.boots = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.console_path = folder / "console.log"
+        self._mark = 0
+
+    def start(self, *arguments: str) -> None:
+        """Switches the machine on; arguments are those of scripts/qemu."""
+        assert self.process is None, f"{self.name} is on already"
+        self.boots += 1
+        self.console_path = self.folder / f"console-{self.boots}.log"
+        self.console_path.unlink(missing_ok=True)
+        self._mark = 0
+        self._monitor_path.unlink(missing_ok=True)
+        command = [str(REPOSITORY / "scripts" / "qemu"), "--serial", str(self.console_path)]
+        command += ["--monitor", str(self._monitor_path), *arguments]
+        with (self.folder / f"qemu-{self.boots}.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        Node.running.add(self)
+
+    @property
+    def _monitor_path(self) -> Path:
+        # a Unix socket's path must be short, pytest's folders are long
+        return Path(f"/tmp/slicenode-{os.getpid()}-{id(self):x}.monitor")
+
+    @property
+    def is_on(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def console(self) -> str:
+        """All that the serial console said in this boot, without colours and carriage returns."""
+        try:
+            text = self.console_path.read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)
+
+    def mark(self) -> None:
+        """wait_for looks only at what the console says from here on."""
+        self._mark = len(self.console)
+
+    def wait_for(self, pattern: str, seconds: float = BOOT_SECONDS) -> re.Match[str]:
+        """Until the console has said it; NodeError when it did not, or never will."""
+        expression = re.compile(pattern, re.MULTILINE)
+        end = time.monotonic() + seconds * PATIENCE
+        while True:
+            ended = not self.is_on
+            text = self.console[self._mark :]
+            found = expression.search(text)
+            if found:
+                return found
+            hopeless = HOPELESS.search(text)
+            if hopeless and not expression.search(text):
+                raise NodeError(self._story(f"{hopeless.group(0)} while waiting for {pattern!r}"))
+            if ended:
+                raise NodeError(self._story(f"QEMU ended while waiting for {pattern!r}"))
+            if time.monotonic() > end:
+                raise NodeError(self._story(f"not within {seconds * PATIENCE:.0f} s: {pattern!r}"))
+            time.sleep(0.1)
+
+    def wait_for_end(self, seconds: float = 90.0) -> None:
+        """Until the machine has switched itself off."""
+        assert self.process is not None
+        try:
+            self.process.wait(seconds * PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise NodeError(self._story("the machine did not switch off")) from None
+        self._forget()
+
+    def status(self) -> str:
+        """The status screen as it was printed last."""
+        block = re.compile(r"^---- slicenode status ----\n(.*?)^---- slicenode: status ready", re.M | re.S)
+        blocks = block.findall(self.console)
+        return blocks[-1] if blocks else ""
+
+    def monitor(self, command: str) -> str:
+        """Carries out a command of QEMU's monitor; returns what it printed."""
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(20)
+            link.connect(str(self._monitor_path))
+            self._until_prompt(link)
+            link.sendall(command.encode() + b"\n")
+            return self._until_prompt(link)
+
+    @staticmethod
+    def _until_prompt(link: socket.socket) -> str:
+        received = b""
+        while not received.endswith(b"(qemu) "):
+            part = link.recv(65536)
+            if not part:
+                break
+            received += part
+        return received.decode(errors="replace")
+
+    def reset(self) -> None:
+        """The reset button: no shutdown, the same QEMU; the console's log goes on."""
+        self.mark()
+        self.monitor("system_reset")
+
+    def press_power_button(self) -> None:
+        self.monitor("system_powerdown")
+
+    def power_off(self) -> None:
+        """Pulls the plug: what was not written is lost."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.process = None
+        self._monitor_path.unlink(missing_ok=True)
+        Node.running.discard(self)
+
+    def _story(self, what: str) -> str:
+        lines = self.console.splitlines()[-40:]
+        errors = (self.folder / f"qemu-{self.boots}.log").read_text(errors="replace")
+        return "\n".join([f"{self.name}: {what}", f"console ({self.console_path}):", *lines, errors])
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@atexit.register
+def stop_all() -> None:
+    for node in list(Node.running):
+        node.power_off()
