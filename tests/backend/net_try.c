@@ -125,7 +125,9 @@ static void try_vlan(struct network *network, int socket)
               "make a wrong xenbr9");
     try_refused(ask(network, "", 9, name), &err, ERR_NETWORK_ERROR, "xenbr9 is not a bridge");
     /* The longest uplink name: the VLAN's is cut to fit. */
-    try_check(link_create_bridge(socket, "longuplinkname0", &err) == 0, &err, "long uplink");
+    try_check(link_create_bridge(socket, "longuplinkname0", &err) == 0 &&
+                  link_set_up(socket, "longuplinkname0", true, &err) == 0,
+              &err, "long uplink");
     write_uplink("longuplinkname0");
     try_check(ask(network, "", 4094, name) == 0 && is_port("xenbr4094", "longuplink.4094"), &err,
               "VLAN of an uplink with a long name");
