@@ -229,6 +229,8 @@ static int write_image(struct file *files, size_t count, void **image, size_t *l
 /* JSON is YAML too, and quotes whatever the tenant wrote. */
 static char *to_text(json_t *object)
 {
+    if (object == NULL)
+        return NULL;
     char *text = json_dumps(object, JSON_INDENT(1) | JSON_SORT_KEYS);
     json_decref(object);
     return text;
@@ -238,10 +240,18 @@ static char *meta_data(const struct slice *slice)
 {
     json_t *keys = json_array();
     for (unsigned index = 0; index < slice->ssh_key_count; index++)
-        json_array_append_new(keys, json_string(slice->ssh_keys[index]));
+        if (json_array_append_new(keys, json_string(slice->ssh_keys[index])) != 0) {
+            json_decref(keys);
+            return NULL;
+        }
     const char *hostname = slice->hostname[0] != '\0' ? slice->hostname : slice->name;
     return to_text(json_pack("{s:s, s:s, s:o}", "instance-id", slice->id, "local-hostname",
                              hostname, "public-keys", keys));
+}
+
+static bool is_ipv6(const char *address)
+{
+    return strchr(address, ':') != NULL;
 }
 
 /* Whether `gateway` lies in the network of `address` ("192.0.2.1/24"). */
@@ -255,7 +265,7 @@ static bool in_network(const char *address, const char *gateway)
     if (slash == NULL || sscanf(slash + 1, "%u", &bits) != 1)
         return false;
     *slash = '\0';
-    int family = strchr(gateway, ':') != NULL ? AF_INET6 : AF_INET;
+    int family = is_ipv6(gateway) ? AF_INET6 : AF_INET;
     unsigned longest = family == AF_INET6 ? 128 : 32;
     if (inet_pton(family, text, left) != 1 || inet_pton(family, gateway, right) != 1 ||
         bits > longest)
@@ -266,52 +276,64 @@ static bool in_network(const char *address, const char *gateway)
     return true;
 }
 
-/* The default route by its prefix: every renderer of cloud-init understands it, where "default" is
- * known to newer ones only and `gateway4` is deprecated. */
-static json_t *default_route(const struct nic *nic)
+/* Which address the gateway is named with: the one whose network it lies in, else the first of its
+ * family (a routed /32). The count of addresses when there is no gateway, or none fits. */
+static unsigned gateway_index(const struct nic *nic)
 {
-    bool direct = false;
-    for (unsigned index = 0; index < nic->address_count; index++)
-        direct = direct || in_network(nic->addresses[index], nic->gateway);
-    json_t *route =
-        json_pack("{s:s, s:s}", "to", strchr(nic->gateway, ':') != NULL ? "::/0" : "0.0.0.0/0",
-                  "via", nic->gateway);
-    if (!direct)
-        json_object_set_new(route, "on-link", json_true());
-    return json_pack("[o]", route);
+    unsigned found = nic->address_count;
+    if (nic->gateway[0] == '\0')
+        return found;
+    for (unsigned index = 0; index < nic->address_count; index++) {
+        if (in_network(nic->addresses[index], nic->gateway))
+            return index;
+        if (found == nic->address_count && is_ipv6(nic->addresses[index]) == is_ipv6(nic->gateway))
+            found = index;
+    }
+    return found;
 }
 
-static json_t *network_interface(const struct nic *nic, const char *name)
+static json_t *name_servers(const struct nic *nic)
 {
-    json_t *interface =
-        json_pack("{s:{s:s}, s:s}", "match", "macaddress", nic->mac, "set-name", name);
-    json_object_set_new(interface, "dhcp4", json_boolean(nic->address_count == 0));
-    if (nic->address_count > 0) {
-        json_t *addresses = json_array();
-        for (unsigned index = 0; index < nic->address_count; index++)
-            json_array_append_new(addresses, json_string(nic->addresses[index]));
-        json_object_set_new(interface, "addresses", addresses);
-    }
-    if (nic->gateway[0] != '\0')
-        json_object_set_new(interface, "routes", default_route(nic));
-    if (nic->dns_count > 0) {
-        json_t *servers = json_array();
-        for (unsigned index = 0; index < nic->dns_count; index++)
-            json_array_append_new(servers, json_string(nic->dns[index]));
-        json_object_set_new(interface, "nameservers", json_pack("{s:o}", "addresses", servers));
-    }
-    return interface;
+    json_t *servers = json_array();
+    for (unsigned index = 0; index < nic->dns_count; index++)
+        json_array_append_new(servers, json_string(nic->dns[index]));
+    return servers;
 }
 
+static json_t *subnets(const struct nic *nic)
+{
+    json_t *list = json_array();
+    unsigned with_gateway = gateway_index(nic);
+    for (unsigned index = 0; index < nic->address_count; index++) {
+        const char *address = nic->addresses[index];
+        json_t *subnet = json_pack("{s:s, s:s}", "type", is_ipv6(address) ? "static6" : "static",
+                                   "address", address);
+        if (index == with_gateway)
+            json_object_set_new(subnet, "gateway", json_string(nic->gateway));
+        json_array_append_new(list, subnet);
+    }
+    if (nic->address_count == 0)
+        json_array_append_new(list, json_pack("{s:s}", "type", "dhcp4"));
+    if (nic->dns_count > 0)
+        json_object_set_new(json_array_get(list, 0), "dns_nameservers", name_servers(nic));
+    return list;
+}
+
+/* Version 1: cloud-init turns it into what each distribution's network scripts want. From version 2
+ * it makes a default route that ifupdown cannot set without net-tools, and that networkd refuses
+ * when the gateway is outside the address's network. */
 static char *network_config(const struct slice *slice)
 {
-    json_t *ethernets = json_object();
+    json_t *interfaces = json_array();
     for (unsigned index = 0; index < slice->nic_count; index++) {
+        const struct nic *nic = &slice->nics[index];
         char name[NIC_NAME_BYTES];
         snprintf(name, sizeof(name), "eth%u", index);
-        json_object_set_new(ethernets, name, network_interface(&slice->nics[index], name));
+        json_array_append_new(interfaces,
+                              json_pack("{s:s, s:s, s:s, s:o}", "type", "physical", "name", name,
+                                        "mac_address", nic->mac, "subnets", subnets(nic)));
     }
-    return to_text(json_pack("{s:i, s:o}", "version", 2, "ethernets", ethernets));
+    return to_text(json_pack("{s:i, s:o}", "version", 1, "config", interfaces));
 }
 
 int seed_build(const struct slice *slice, void **image, size_t *length, struct err *err)
