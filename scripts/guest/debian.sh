@@ -12,7 +12,7 @@ packages='
     apt ca-certificates sudo procps iproute2 iputils-ping netbase less nano'
 
 build_debian() {
-    key=$(cat "$here/scripts/mkguest" "$guest_files/debian.sh" "$guest_files"/debian/* | sha256sum)
+    key=$(cat "$here/scripts/mkguest" "$guest_files/debian.sh" "$guest_files/pv-kernel" "$guest_files"/debian/* | sha256sum)
     kept=$cache/guest/debian-${key%% *}.raw.zst
     if [ ! -f "$kept" ]; then
         command -v mmdebstrap >/dev/null || die "mmdebstrap is missing: apt-get install mmdebstrap"

@@ -10,6 +10,7 @@ build_small() {
     make_root "$work/root"
     mkdir -p "$work/root/boot/grub" "$out"
     cp "$linux/vmlinuz" "$work/root/boot/vmlinuz"
+    "$guest_files/pv-kernel" "$linux/vmlinuz" "$work/root/boot/vmlinux"
     cp "$work/initrd" "$work/root/boot/initrd"
     cp "$guest_files/small/grub.cfg" "$work/root/boot/grub/grub.cfg"
     finish_tree "$work/root"
