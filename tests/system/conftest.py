@@ -27,14 +27,12 @@ class Artefacts:
     pxe: Path
 
     def personalised(self, image: Path, conf: str, folder: Path) -> Path:
-        """A copy of the image with this slicenode.conf in its slot."""
+        """A copy of the image with this slicenode.conf in its slot, mistakes and all."""
         conf_path = folder / "slicenode.conf"
         conf_path.write_text(conf)
         copy = folder / image.name
         shutil.copyfile(image, copy)
-        content = b"# slicenode.conf slot v1 -- replaced by scripts/personalise\n"
-        assert content in copy.read_bytes()
-        command = [str(REPOSITORY / "scripts" / "personalise"), str(conf_path), str(copy)]
+        command = [str(REPOSITORY / "scripts" / "personalise"), "--force", str(conf_path), str(copy)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return copy
 

@@ -88,7 +88,7 @@ class Node:
     def console(self) -> str:
         """All that the serial console said in this boot, without colours and carriage returns."""
         try:
-            text = self.console_path.read_text(errors="replace")
+            text = self.console_path.read_bytes().decode(errors="replace")
         except FileNotFoundError:
             return ""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)
