@@ -75,8 +75,8 @@ static void choose_state(struct agent *agent)
     bool simulated = strcmp(options->backend, "xen") != 0;
     agent->storage = !options->no_storage && (simulated || on_own_disk(options->state_dir));
     if (!agent->storage) {
-        options->state_dir = xasprintf("%s/agent", options->run_dir);
-        options->console_dir = xasprintf("%s/console", options->run_dir);
+        options->state_dir = agent->ram_state_dir = xasprintf("%s/agent", options->run_dir);
+        options->console_dir = agent->ram_console_dir = xasprintf("%s/console", options->run_dir);
     }
     make_folder(options->run_dir, 0755);
     make_folder(options->state_dir, 0700);
@@ -185,6 +185,8 @@ static void close_all(struct agent *agent)
     identity_free(&agent->identity);
     conf_free(&agent->conf);
     loop_free(agent->loop);
+    free(agent->ram_state_dir);
+    free(agent->ram_console_dir);
 }
 
 int main(int argc, char **argv)

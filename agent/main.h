@@ -72,6 +72,8 @@ struct agent {
     struct store *store;
     struct outbox *outbox;
     struct backend backend;
+    char *ram_state_dir; /* instead of the state volume's folders, when there is none */
+    char *ram_console_dir;
     bool storage; /* the node keeps its state on a disk and has a pool */
     struct tasks *tasks;
     struct api *api;

@@ -82,6 +82,13 @@ static int gate_snapshot(struct task *task, const struct step *step, struct err 
     return 0;
 }
 
+bool task_keeps(struct task *task, const struct step *step)
+{
+    struct image image;
+    return (step->kind == STEP_IMAGE_IMPORT || step->kind == STEP_FILE_IMPORT) &&
+           find_image(task, &image) && image.ready;
+}
+
 int task_gate(struct task *task, const struct step *step, struct err *err)
 {
     const struct tasks_config *config = &task->tasks->config;
@@ -98,24 +105,6 @@ int task_gate(struct task *task, const struct step *step, struct err *err)
 
 /* --- After a step ------------------------------------------------------------------------------ */
 
-static void imported(struct task *task, const json_t *output)
-{
-    struct image image;
-    if (!find_image(task, &image))
-        return;
-    image.size_bytes = number(output, "size_bytes");
-    image.mapped_bytes = number(output, "mapped_bytes");
-    image.ready = true;
-    put_image(task, &image);
-    static const char *const kinds[] = {"disk", "kernel", "ramdisk"};
-    json_t *result = json_pack("{s:s, s:s, s:s, s:I}", "id", image.id, "state", "ready", "kind",
-                               kinds[image.kind], "size_mib",
-                               (json_int_t)((image.size_bytes + MIB - 1) / MIB));
-    outbox_add(task->tasks->config.outbox,
-               EVENT(.type = "image.state", .request = task->record.request.id, .result = result));
-    json_decref(result);
-}
-
 /* An image that takes more than is left is stopped while it comes, not when the pool is full. */
 static int check_room(struct task *task, struct err *err)
 {
@@ -127,6 +116,30 @@ static int check_room(struct task *task, struct err *err)
                        "image %s does not fit: %llu MiB of the pool's %llu MiB would be promised",
                        task->image, (unsigned long long)(capacity.disk_promised_bytes / MIB),
                        (unsigned long long)(capacity.disk_bytes / MIB));
+    return 0;
+}
+
+/* Its space counts before the image is used: when there is not enough, it is not taken as ready and
+ * goes with the undo. */
+static int imported(struct task *task, const json_t *output, struct err *err)
+{
+    struct image image;
+    if (!find_image(task, &image))
+        return 0;
+    image.size_bytes = number(output, "size_bytes");
+    image.mapped_bytes = number(output, "mapped_bytes");
+    put_image(task, &image);
+    if (image.kind == IMAGE_DISK && check_room(task, err) < 0)
+        return -1;
+    image.ready = true;
+    put_image(task, &image);
+    static const char *const kinds[] = {"disk", "kernel", "ramdisk"};
+    json_t *result = json_pack("{s:s, s:s, s:s, s:I}", "id", image.id, "state", "ready", "kind",
+                               kinds[image.kind], "size_mib",
+                               (json_int_t)((image.size_bytes + MIB - 1) / MIB));
+    outbox_add(task->tasks->config.outbox,
+               EVENT(.type = "image.state", .request = task->record.request.id, .result = result));
+    json_decref(result);
     return 0;
 }
 
@@ -178,11 +191,8 @@ int task_apply_end(struct task *task, const struct step *step, const json_t *out
     json_t *scratch = task->record.scratch;
     switch (step->kind) {
     case STEP_IMAGE_IMPORT:
-        imported(task, output);
-        return check_room(task, err);
     case STEP_FILE_IMPORT:
-        imported(task, output);
-        return 0;
+        return imported(task, output, err);
     case STEP_DOMAIN_START:
         domain_started(task, (int)number(output, "domain_id"));
         return 0;

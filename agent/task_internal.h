@@ -47,6 +47,8 @@ bool task_image_shared(const struct task *task, const char *image);
 int task_gate(struct task *task, const struct step *step, struct err *err);
 int task_apply_end(struct task *task, const struct step *step, const json_t *output,
                    struct err *err);
+/* A step's work that stays when the request fails: an image that has come whole and right. */
+bool task_keeps(struct task *task, const struct step *step);
 int task_apply_progress(struct task *task, uint64_t mapped_bytes, struct err *err);
 
 /* task_finish.c: the last changes of a request that has been carried out or not. `result` is set to

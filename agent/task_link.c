@@ -170,7 +170,8 @@ static bool on_message(struct task *task, const json_t *message)
         begin_transaction(task);
         task->record.step = (unsigned)index;
         commit(task);
-        answer(task, json_pack("{s:s}", "type", "go"));
+        answer(task, json_pack("{s:s, s:b}", "type", "go", "keep",
+                               task_keeps(task, &task->plan.steps[index])));
     } else if (strcmp(type, "residue") == 0) {
         on_residue(task, &error);
     } else {

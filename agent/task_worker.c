@@ -69,7 +69,11 @@ static void undo_step(struct worker *worker, unsigned index)
 {
     const struct step *step = &worker->job->plan->steps[index];
     struct err err;
-    json_decref(ask(worker, json_pack("{s:s, s:i}", "type", "undo", "step", (int)index)));
+    json_t *answer = ask(worker, json_pack("{s:s, s:i}", "type", "undo", "step", (int)index));
+    bool keep = json_is_true(json_object_get(answer, "keep"));
+    json_decref(answer);
+    if (keep)
+        return;
     for (int left = UNDO_TRIES; step_undo(step, &worker->context, &err) < 0;) {
         log_error("cannot undo %s: %s: %s", step_name(step->kind), err_code_name(err.code),
                   err.message);

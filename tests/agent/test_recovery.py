@@ -1,0 +1,188 @@
+"""kill -9 of sliced at every point of a request: what was asked for is there in the end, whole, and
+nothing else is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from images import Images
+from node import Node, slice_args, wait_until
+
+POINTS_MAX = 120
+
+
+def killed_at_each_point(node: Node, submit: Callable[[], str],
+                         check: Callable[[dict[str, Any]], None], stride: int,
+                         prepare: Callable[[], None] = lambda: None, first: int = 1,
+                         **settings: Any) -> int:
+    """Lets sliced die at one point after another of the request that `submit` makes, until it ends
+    without. Returns how often it died."""
+    deaths = 0
+    for point in range(first, POINTS_MAX, stride):
+        node.settings()
+        prepare()
+        node.settings(kill_at=node.points() + point, **settings)
+        request = submit()
+        process = node.process
+        assert process is not None
+        wait_until(lambda: process.poll() is not None or node_idle(node),
+                   "sliced dies or the request ends")
+        died = process.poll() is not None
+        node.settings(**settings)
+        if died:
+            deaths += 1
+            node.process = None
+            node.start()
+        check(node.wait(request))
+        if not died:
+            return deaths
+    raise AssertionError(f"the request has more than {POINTS_MAX} points")
+
+
+def node_idle(node: Node) -> bool:
+    try:
+        return node.call("node.status")["requests"] == 0
+    except OSError:
+        return False
+
+
+def restart_clean(node: Node) -> None:
+    """A restart without a reason does nothing at all."""
+    points = node.points()
+    node.stop()
+    node.start()
+    node.idle()
+    assert node.points() == points
+
+
+def test_provision_and_terminate(node: Node, images: Images) -> None:
+    image = images.add(b"BOOTS!" + b"\1" * 200000)
+    slice_ids: list[str] = []
+
+    def submit() -> str:
+        slice_ids.append(str(uuid.uuid4()))
+        return node.submit("slice.provision", slice_ids[-1], **slice_args(image))
+
+    def check(ended: dict[str, Any]) -> None:
+        assert ended["phase"] == "done", ended
+        slice_id = slice_ids[-1]
+        assert node.state(slice_id) == "running"
+        assert node.domains()[slice_id]["domain_id"] == node.slices()[slice_id]["domain_id"]
+        assert node.disk(slice_id).read_bytes()[:200006] == b"BOOTS!" + b"\1" * 200000
+        node.do("slice.terminate", slice_id)
+        node.do("image.delete", id=image["id"])
+        assert node.volumes() == set() and node.active() == set() and node.domains() == {}
+
+    assert killed_at_each_point(node, submit, check, stride=4) >= 6
+    restart_clean(node)
+
+
+def test_terminate(node: Node, small: dict[str, Any]) -> None:
+    slice_ids: list[str] = []
+
+    def prepare() -> None:
+        slice_ids.append(str(uuid.uuid4()))
+        node.do("slice.provision", slice_ids[-1], **slice_args(small))
+        node.do("snapshot.create", slice_ids[-1], snapshot=str(uuid.uuid4()), name="s")
+
+    def check(ended: dict[str, Any]) -> None:
+        assert ended["phase"] == "done", ended
+        assert node.slices() == {} and node.domains() == {} and node.active() == set()
+        assert len(node.volumes()) == 1
+
+    assert killed_at_each_point(node, lambda: node.submit("slice.terminate", slice_ids[-1]), check,
+                                stride=3, prepare=prepare) >= 4
+
+
+def test_snapshot_and_revert(node: Node, small: dict[str, Any]) -> None:
+    slice_id = str(uuid.uuid4())
+    node.do("slice.provision", slice_id, **slice_args(small))
+    snapshot = str(uuid.uuid4())
+    node.do("snapshot.create", slice_id, snapshot=snapshot, name="base")
+    taken: list[str] = []
+
+    def take() -> str:
+        taken.append(str(uuid.uuid4()))
+        return node.submit("snapshot.create", slice_id, snapshot=taken[-1], name="s")
+
+    def check_taken(ended: dict[str, Any]) -> None:
+        assert ended["phase"] == "done", ended
+        assert len(node.volumes()) == 5, "image, disk, seed and two snapshots"
+        node.do("snapshot.delete", slice_id, snapshot=taken[-1])
+
+    assert killed_at_each_point(node, take, check_taken, stride=2) >= 2
+
+    def revert() -> str:
+        with node.disk(slice_id).open("r+b") as disk:
+            disk.write(b"CHANGE")
+        return node.submit("snapshot.revert", slice_id, snapshot=snapshot, restart=True)
+
+    def check_reverted(ended: dict[str, Any]) -> None:
+        assert ended["phase"] == "done", ended
+        assert node.state(slice_id) == "running"
+        assert node.disk(slice_id).read_bytes()[:6] == b"BOOTS!"
+        assert len(node.volumes()) == 4, "image, disk, seed and the snapshot"
+
+    assert killed_at_each_point(node, revert, check_reverted, stride=4) >= 4
+
+
+@pytest.mark.parametrize("op", ["slice.stop", "slice.reboot"])
+def test_stop_and_reboot(node: Node, small: dict[str, Any], op: str) -> None:
+    slice_id = str(uuid.uuid4())
+    node.do("slice.provision", slice_id, **slice_args(small))
+
+    def check(ended: dict[str, Any]) -> None:
+        assert ended["phase"] == "done", ended
+        assert node.state(slice_id) == ("stopped" if op == "slice.stop" else "running")
+        assert (slice_id in node.domains()) == (op == "slice.reboot")
+
+    assert killed_at_each_point(node, lambda: node.submit(op, slice_id, timeout_seconds=5), check,
+                                stride=3, prepare=lambda: node.do("slice.start", slice_id)) >= 2
+
+
+def test_killed_while_undoing(node: Node, small: dict[str, Any]) -> None:
+    """A request that fails is undone to the end, also across a death."""
+    node.do("image.fetch", **small)
+
+    def check(ended: dict[str, Any]) -> None:
+        assert ended["error"]["code"] == "hypervisor_error", ended
+        assert node.slices() == {} and node.active() == set() and len(node.volumes()) == 1
+
+    # The first points are those of the way forward.
+    assert killed_at_each_point(
+        node, lambda: node.submit("slice.provision", str(uuid.uuid4()), **slice_args(small)), check,
+        stride=2, first=16, fail=[{"call": "domain_start", "code": "hypervisor_error"}]) >= 3
+
+
+def test_killed_by_hand_in_a_transfer(node: Node, images: Images) -> None:
+    image = images.add(b"BOOTS!" + bytes(300000))
+    gate = images.gates[image["id"]] = threading.Event()
+    slice_id = str(uuid.uuid4())
+    request = node.submit("slice.provision", slice_id, **slice_args(image))
+    wait_until(lambda: any("image-" in name for name in node.active()), "the import runs")
+    node.kill()
+    gate.set()
+    node.start()
+    assert node.wait(request)["phase"] == "done"
+    assert node.state(slice_id) == "running"
+
+
+def test_worker_that_dies(node: Node, small: dict[str, Any]) -> None:
+    """Only the worker is killed: the request is undone and says so."""
+    node.settings(delay_ms={"domain_start": 3000})
+    request = node.submit("slice.provision", str(uuid.uuid4()), **slice_args(small))
+    wait_until(lambda: any("seed-" in name for name in node.active()), "the seed is there")
+    assert node.process is not None
+    pid = node.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    ended = node.wait(request)
+    assert ended["error"]["code"] == "internal" and "signal 9" in ended["error"]["message"]
+    assert node.slices() == {} and node.active() == set() and len(node.volumes()) == 1
