@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
-from helper import PROGRAMS, ROOT
+from helper import PROGRAMS, ROOT, Child
 from server import Responder, Server
+from session import NODE, Session
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,3 +47,23 @@ def serve(authority: Authority, certificate: tuple[Path, Path]) -> Iterator[Serv
     yield make
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    own = Session()
+    yield own
+    own.child.close()
+    assert own.child.status == 0, own.child.status
+
+
+@pytest.fixture(scope="session")
+def identity(authority: Authority) -> dict[str, str]:
+    """Key and certificate of a node, the key made by sliced-net."""
+    child = Child("sliced-net", "session")
+    child.send({"type": "keygen"})
+    made = child.receive()
+    child.close()
+    assert made is not None
+    certificate = authority.sign(made["csr"], f"/CN={NODE}")
+    return {"key": made["key"], "certificate": certificate, "node_id": NODE}

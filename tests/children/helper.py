@@ -1,4 +1,4 @@
-"""Runs sliced-net and sliced-import as the agent does: with a wire socket and further descriptors."""
+"""Runs sliced-net and sliced-import as the agent does: with a wire socket and descriptors."""
 
 from __future__ import annotations
 

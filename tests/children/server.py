@@ -68,7 +68,8 @@ class Server:
                 client = None
                 if isinstance(self.connection, ssl.SSLSocket):
                     peer = self.connection.getpeercert() or {}
-                    for part in peer.get("subject", ()):
+                    subject: Any = peer.get("subject", ())
+                    for part in subject:
                         client = dict(part).get("commonName", client)
                 request = Request(self.command, self.path,
                                   {k.lower(): v for k, v in self.headers.items()}, body, self,

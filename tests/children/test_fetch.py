@@ -192,7 +192,8 @@ def test_server_error_that_passes(serve: ServerMaker) -> None:
     Fetch(serve(lambda request: answers.pop(0)(request), certificate=None).url).expect()
 
 
-@pytest.mark.parametrize(("status", "words"), [(404, "not found"), (403, "forbidden"), (410, "410")])
+@pytest.mark.parametrize(("status", "words"), [(404, "not found"), (403, "forbidden"),
+                                               (410, "410")])
 def test_refusals_are_final(serve: ServerMaker, status: int, words: str) -> None:
     server = serve(lambda request: request.answer(status, b"<html>gone</html>"), certificate=None)
     Fetch(server.url).expect_error("image_unavailable", server.url, words)
@@ -329,7 +330,7 @@ def test_reader_goes_away(serve: ServerMaker) -> None:
 @pytest.mark.parametrize("more", [
     {"type": "import"}, {"limit_bytes": 0}, {"extra": 1}, {"url": None}, {"url": "h" * 5000}])
 def test_malformed_message(more: dict[str, Any]) -> None:
-    fetch = Fetch(**{"url": "http://127.0.0.1:1", **more})
+    fetch = Fetch(**dict({"url": "http://127.0.0.1:1"}, **more))
     assert fetch.outcome()["type"] == "error"
     assert fetch.exit_status == 1
 

@@ -12,6 +12,7 @@ import threading
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helper import Child, Message
@@ -46,7 +47,7 @@ class Import:
     """One run of sliced-import over `stream` into a file."""
 
     def __init__(self, folder: Path, stream: bytes, output: int | None = None, *,
-                 close_input: bool = True, **options: object) -> None:
+                 close_input: bool = True, **options: Any) -> None:
         self.path = folder / "volume"
         own = output is None
         if output is None:
@@ -217,14 +218,14 @@ def test_xz_dictionary_beyond_the_limit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [
     {"compression": "lzo"}, {"format": "qcow2"}, {"sha256": "XYZ"}, {"sha256": "g" * 64}])
-def test_options_that_are_refused(tmp_path: Path, options: dict[str, object]) -> None:
+def test_options_that_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     expect_error(Import(tmp_path, b"data", **options), "invalid_argument")
 
 
 @pytest.mark.parametrize("options", [
     {"limit_bytes": 0}, {"limit_bytes": -1}, {"transfer_bytes": 0}, {"extra": 1},
     {"type": "fetch"}, {"format": 7}])
-def test_malformed_first_message(tmp_path: Path, options: dict[str, object]) -> None:
+def test_malformed_first_message(tmp_path: Path, options: dict[str, Any]) -> None:
     message = Import(tmp_path, b"data", **options).outcome()
     assert message["type"] == "error"
 

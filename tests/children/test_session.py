@@ -1,4 +1,4 @@
-"""sliced-net session: calls, trust, failover, and answers that it must not pass on."""
+"""sliced-net session: keys, calls, trust and failover."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,74 +15,9 @@ from certificates import Authority, pin_of
 from conftest import ServerMaker
 from helper import Child, Message
 from server import Request
+from session import NODE, Session, answer_with
 
-NODE = "6f1d7f64-8e3b-4c52-9d34-0b8a5b0f9f11"
 REGISTERED = {"heartbeat_seconds": 10, "poll_wait_seconds": 30, "acknowledged": 7}
-
-
-class Session:
-    def __init__(self) -> None:
-        self.child = Child("sliced-net", "session")
-        self.next_id = 0
-
-    def configure(self, *urls: str, **more: object) -> Message:
-        self.child.send({"type": "config", "urls": list(urls), "ca": None, "pin": None,
-                         "key": None, "certificate": None, "node_id": None, "version": "1.2.3",
-                         **more})
-        message = self.child.receive()
-        assert message is not None
-        return message
-
-    def begin(self, call: str, body: object = None, query: object = None,
-              timeout_ms: int = 10_000) -> int:
-        self.next_id += 1
-        self.child.send({"type": "call", "id": self.next_id, "call": call, "body": body,
-                         "query": query, "timeout_ms": timeout_ms})
-        return self.next_id
-
-    def reply(self, timeout: float = 20.0) -> Message:
-        message = self.child.receive(timeout)
-        assert message is not None, self.child.errors()
-        assert message["type"] == "reply"
-        return message
-
-    def call(self, call: str, **arguments: Any) -> Message:
-        self.begin(call, **arguments)
-        return self.reply()
-
-    def error(self, call: str, code: str, *words: str, **arguments: Any) -> Message:
-        reply = self.call(call, **arguments)
-        assert "body" not in reply
-        assert reply["error"]["code"] == code, reply
-        for word in words:
-            assert word in reply["error"]["message"], reply
-        return reply
-
-
-@pytest.fixture
-def session() -> Iterator[Session]:
-    own = Session()
-    yield own
-    own.child.close()
-    assert own.child.status == 0, own.child.status
-
-
-@pytest.fixture(scope="module")
-def identity(authority: Authority) -> dict[str, str]:
-    """Key and certificate of a node, the key made by sliced-net."""
-    child = Child("sliced-net", "session")
-    child.send({"type": "keygen"})
-    made = child.receive()
-    child.close()
-    assert made is not None
-    certificate = authority.sign(made["csr"], f"/CN={NODE}")
-    return {"key": made["key"], "certificate": certificate, "node_id": NODE}
-
-
-def answer_with(status: int, body: Any, **headers: str) -> Any:
-    def respond(request: Request) -> None:
-        request.answer(status, body, headers)
-    return respond
 
 
 def test_key_and_request(session: Session, tmp_path: Path) -> None:
@@ -148,8 +82,9 @@ def test_enroll_waits(session: Session, serve: ServerMaker, authority: Authority
 
 def test_calls_of_a_node(session: Session, serve: ServerMaker, authority: Authority,
                          identity: dict[str, str]) -> None:
-    requests = [{"id": NODE, "op": "slice.start", "slice": NODE, "args": {"x": [1, {"y": None}]},
-                 "deadline": None, "later": 1}, {"id": "odd"}]
+    requests: list[dict[str, Any]] = [
+        {"id": NODE, "op": "slice.start", "slice": NODE, "args": {"x": [1, {"y": None}]},
+         "deadline": None, "later": 1}, {"id": "odd"}]
 
     def respond(request: Request) -> None:
         assert request.client == NODE
@@ -347,119 +282,6 @@ def test_failover_in_vain(session: Session, serve: ServerMaker, authority: Autho
     reply = session.error("enroll", "internal", dead, "Connection refused", busy.url,
                           "maintenance", body={})
     assert (reply["status"], reply["retry"], reply["retry_after_seconds"]) == (503, True, 42)
-
-
-@pytest.mark.parametrize("code", ["token_invalid", "token_used", "token_expired",
-                                  "hardware_refused", "wrong_node"])
-def test_refusals(session: Session, serve: ServerMaker, authority: Authority, code: str) -> None:
-    server = serve(answer_with(403, {"error": {"code": code, "message": "go\naway"}}))
-    session.configure(server.url, ca=authority.pem)
-    reply = session.error("enroll", code, server.url, "go away", body={})
-    assert (reply["status"], reply["retry"]) == (403, False)
-
-
-def test_unknown_error_code(session: Session, serve: ServerMaker, authority: Authority) -> None:
-    server = serve(answer_with(400, {"error": {"code": "novel", "message": "m" * 9000}}))
-    session.configure(server.url, ca=authority.pem)
-    reply = session.error("enroll", "invalid_argument", "novel", body={})
-    assert len(reply["error"]["message"]) < 1024
-
-
-@pytest.mark.parametrize(("status", "retry"), [(500, True), (404, False), (429, True),
-                                               (304, True), (204, True)])
-def test_errors_without_a_reason(session: Session, serve: ServerMaker, authority: Authority,
-                                 status: int, retry: bool) -> None:
-    server = serve(answer_with(status, b"", **{"Content-Type": "text/html"}))
-    session.configure(server.url, ca=authority.pem)
-    reply = session.call("enroll", body={})
-    assert (reply["status"], reply["retry"]) == (status, retry)
-    assert str(status) in reply["error"]["message"]
-
-
-def test_redirect_is_not_followed(session: Session, serve: ServerMaker,
-                                  authority: Authority) -> None:
-    target = serve(answer_with(202, {"retry_after_seconds": 1}))
-    server = serve(answer_with(302, b"", Location=target.url + "/v1/enroll"))
-    session.configure(server.url, ca=authority.pem)
-    session.error("enroll", "controller_unreachable", "redirects", body={})
-    assert target.requests == []
-
-
-PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
-
-
-@pytest.mark.parametrize("body", [
-    b"", b"{", b"[]", b"null", b"{} {}", b'{"node_id": 1}', b"\xff\xfe", b'{"a":' * 5000,
-    b'{"retry_after_seconds": "1"}', b'{"retry_after_seconds": -1}',
-    b'{"retry_after_seconds": 1, "retry_after_seconds": 2}',
-    b'{"retry_after_seconds": 1e400}', b'{"retry_after_seconds": 99999999999999999999}',
-])
-def test_malformed_waiting(session: Session, serve: ServerMaker, authority: Authority,
-                           body: bytes) -> None:
-    server = serve(answer_with(202, body))
-    session.configure(server.url, ca=authority.pem)
-    reply = session.call("enroll", body={})
-    assert server.url in reply["error"]["message"]
-    assert "malformed answer" in reply["error"]["message"]
-
-
-@pytest.mark.parametrize("change", [
-    {"node_id": NODE.upper()}, {"node_id": "../../etc"}, {"node_id": None},
-    {"certificate": "none"}, {"certificate": PEM + "\x1b[2J"}, {"ca": PEM * 2000}, {"ca": 5},
-    {"ca": PEM + "\u00e9"}])
-def test_malformed_enrolment(session: Session, serve: ServerMaker, authority: Authority,
-                             change: dict[str, Any]) -> None:
-    body = {"node_id": NODE, "certificate": PEM, "ca": PEM, **change}
-    server = serve(answer_with(200, body))
-    session.configure(server.url, ca=authority.pem)
-    assert "malformed answer" in session.call("enroll", body={})["error"]["message"]
-
-
-@pytest.mark.parametrize("body", [
-    {"requests": [], "cursor": "c" * 65}, {"requests": [], "cursor": ""}, {"requests": {}},
-    {"cursor": "c"}, {"requests": [{"id": NODE}] * 1025, "cursor": "c"}])
-def test_malformed_poll(session: Session, serve: ServerMaker, authority: Authority,
-                        identity: dict[str, str], body: dict[str, Any]) -> None:
-    server = serve(answer_with(200, body))
-    session.configure(server.url, ca=authority.pem, **identity)
-    reply = session.call("requests", query={"wait": 0})
-    assert "malformed answer" in reply["error"]["message"]
-
-
-def test_not_json(session: Session, serve: ServerMaker, authority: Authority) -> None:
-    server = serve(answer_with(200, b"<html>", **{"Content-Type": "text/html"}))
-    session.configure(server.url, ca=authority.pem)
-    session.error("enroll", "controller_unreachable", "text/html", body={})
-
-
-def test_huge_answer(session: Session, serve: ServerMaker, authority: Authority) -> None:
-    server = serve(answer_with(200, b'{"a":"' + b"a" * (5 << 20) + b'"}'))
-    session.configure(server.url, ca=authority.pem)
-    session.error("enroll", "controller_unreachable", "longer than", body={})
-
-
-def test_endless_answer(session: Session, serve: ServerMaker, authority: Authority) -> None:
-    def respond(request: Request) -> None:
-        request.answer(200, b"", length=1 << 40)
-        try:
-            while True:
-                request.handler.wfile.write(b" " * 65536)
-        except OSError:
-            request.handler.close_connection = True
-
-    server = serve(respond)
-    session.configure(server.url, ca=authority.pem)
-    session.error("enroll", "controller_unreachable", "longer than", body={})
-
-
-def test_large_answer_that_fits(session: Session, serve: ServerMaker, authority: Authority,
-                                identity: dict[str, str]) -> None:
-    request = {"id": NODE, "op": "slice.provision", "slice": NODE, "deadline": None,
-               "args": {"user_data": "\u00e9\n" * 20_000}}
-    body = {"requests": [request] * 20, "cursor": "c"}
-    server = serve(answer_with(200, body))
-    session.configure(server.url, ca=authority.pem, **identity)
-    assert session.call("requests", query={"wait": 0})["body"] == body
 
 
 def test_new_config_ends_calls(session: Session, serve: ServerMaker, authority: Authority) -> None:

@@ -28,7 +28,8 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tool") / "transfer-tool"
     agent = ROOT / "agent"
     subprocess.run(
-        ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-format-truncation", "-Werror", "-g", "-O1",
+        ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-format-truncation", "-Werror",
+         "-g", "-O1",
          "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{agent}", "-o", path,
          ROOT / "tests" / "children" / "transfer_tool.c",
          *(agent / f"{module}.c" for module in MODULES), "-ljansson"], check=True)
