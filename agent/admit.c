@@ -30,8 +30,8 @@ static bool holds_memory(const struct slice *slice)
 {
     if (slice->state == SLICE_TERMINATING)
         return slice->domain_id >= 0;
-    return slice->desired_running || slice->state == SLICE_RUNNING || slice->state == SLICE_PAUSED ||
-           slice->domain_id >= 0;
+    return slice->desired_running || slice->state == SLICE_RUNNING ||
+           slice->state == SLICE_PAUSED || slice->domain_id >= 0;
 }
 
 void admit_promises(struct capacity *capacity, const struct slice *slices, size_t slice_count,
@@ -103,9 +103,9 @@ int admit_pool(const struct capacity *capacity, struct err *err)
     if (pool->failed || pool->read_only)
         return err_set(err, ERR_STORAGE_ERROR, "the pool %s",
                        pool->failed ? "has failed" : "is read-only");
-    double data = pool->data_total_bytes ? 100.0 * (double)pool->data_used_bytes /
-                                               (double)pool->data_total_bytes
-                                         : 100.0;
+    double data = pool->data_total_bytes
+                      ? 100.0 * (double)pool->data_used_bytes / (double)pool->data_total_bytes
+                      : 100.0;
     double metadata = admit_metadata_percent(capacity);
     if (data >= DATA_FULL_PERCENT)
         return err_set(err, ERR_POOL_FULL,

@@ -303,9 +303,9 @@ void api_consoles(struct api *api,
             continue;
         read(context, client->console, &client->console_offset, &chunk);
         if (chunk)
-            send_message(client, json_pack("{s:s, s:s, s:{s:s, s:o}}", "jsonrpc", "2.0", "method",
-                                           "console", "params", "slice", client->console, "text",
-                                           chunk));
+            send_message(client,
+                         json_pack("{s:s, s:s, s:{s:s, s:o}}", "jsonrpc", "2.0", "method",
+                                   "console", "params", "slice", client->console, "text", chunk));
     }
 }
 

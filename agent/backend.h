@@ -19,7 +19,13 @@
 #define VOLUME_PATH_BYTES 128
 
 enum domain_state { DOMAIN_RUNNING, DOMAIN_PAUSED, DOMAIN_SHUTDOWN, DOMAIN_DYING };
-enum shutdown_reason { SHUTDOWN_NONE, SHUTDOWN_POWEROFF, SHUTDOWN_REBOOT, SHUTDOWN_CRASH, SHUTDOWN_OTHER };
+enum shutdown_reason {
+    SHUTDOWN_NONE,
+    SHUTDOWN_POWEROFF,
+    SHUTDOWN_REBOOT,
+    SHUTDOWN_CRASH,
+    SHUTDOWN_OTHER
+};
 
 struct domain_info {
     char slice[UUID_TEXT_BYTES];
@@ -50,8 +56,8 @@ struct host_info {
 /* What a slice's domain is built from; all paths are host paths and stay the caller's. */
 struct domain_config {
     const struct slice *slice;
-    const char *disk_path; /* block device, shown to the guest as xvda */
-    const char *seed_path; /* block device or file, read-only, xvdb; NULL for none */
+    const char *disk_path;    /* block device, shown to the guest as xvda */
+    const char *seed_path;    /* block device or file, read-only, xvdb; NULL for none */
     const char *kernel_path;  /* pvgrub or the operator's kernel */
     const char *ramdisk_path; /* NULL for none */
     const char *command_line; /* NULL for none */

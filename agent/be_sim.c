@@ -86,7 +86,8 @@ static int check_faults(const char *call, json_int_t count, const json_t *node, 
 {
     size_t index;
     json_t *fault;
-    json_array_foreach (json_object_get(node, "fail"), index, fault) {
+    json_array_foreach(json_object_get(node, "fail"), index, fault)
+    {
         const char *name = json_string_value(json_object_get(fault, "call"));
         const char *code = json_string_value(json_object_get(fault, "code"));
         const char *message = json_string_value(json_object_get(fault, "message"));

@@ -75,8 +75,7 @@ static int copy_sparse(int from, int to)
     while ((place = lseek(from, place, SEEK_DATA)) >= 0) {
         off_t hole = lseek(from, place, SEEK_HOLE);
         while (place < hole) {
-            size_t wanted =
-                hole - place < (off_t)COPY_BYTES ? (size_t)(hole - place) : COPY_BYTES;
+            size_t wanted = hole - place < (off_t)COPY_BYTES ? (size_t)(hole - place) : COPY_BYTES;
             ssize_t got = pread(from, buffer, wanted, place);
             if (got <= 0 || pwrite(to, buffer, (size_t)got, place) != got)
                 return -1;

@@ -7,9 +7,9 @@
 
 /* What kernels print first. Anything else that keeps running is left alone: an unknown system is not
  * a failure. */
-static const char *const kernel_marks[] = {"Linux version ", "Command line: ", "FreeBSD ", "NetBSD ",
-                                           "OpenBSD ", "mirage-", "Mini-OS", "Run /init",
-                                           "Starting kernel"};
+static const char *const kernel_marks[] = {"Linux version ", "Command line: ", "FreeBSD ",
+                                           "NetBSD ",        "OpenBSD ",       "mirage-",
+                                           "Mini-OS",        "Run /init",      "Starting kernel"};
 
 /* GRUB's prompts, at the beginning of a line: nobody types there during a boot. */
 static const char *const prompts[] = {"grub rescue>", "grub>"};
@@ -90,10 +90,11 @@ enum boot_verdict boot_check(const char *console, size_t length, bool ended, str
                 said[0] ? " after: " : "", said);
         return BOOT_LOADER_FAILED;
     }
-    if (ended) {
+    /* Without an error of the loader it may have been a kernel that says nothing. */
+    if (ended && found.error[0]) {
         err_set(err, ERR_IMAGE_NOT_BOOTABLE,
-                "the image has nothing to boot: the slice ended before a kernel ran%s%s",
-                said[0] ? ", its last line: " : "", said);
+                "the image has nothing to boot: the slice ended before a kernel ran, after: %s",
+                found.error);
         return BOOT_LOADER_FAILED;
     }
     return BOOT_UNKNOWN;

@@ -64,8 +64,7 @@ void loop_watch(struct loop *loop, int fd, short events, loop_fd_function *funct
     }
     if (loop->watch_count == loop->watch_allocated) {
         loop->watch_allocated = loop->watch_allocated ? loop->watch_allocated * 2 : 16;
-        loop->watches =
-            xrealloc(loop->watches, loop->watch_allocated * sizeof(*loop->watches));
+        loop->watches = xrealloc(loop->watches, loop->watch_allocated * sizeof(*loop->watches));
     }
     loop->watches[loop->watch_count++] = watch;
 }
@@ -148,8 +147,8 @@ static size_t fill_polled(struct loop *loop)
         loop->polled = xrealloc(loop->polled, loop->polled_allocated * sizeof(*loop->polled));
     }
     for (size_t i = 0; i < kept; i++)
-        loop->polled[i] = (struct pollfd){.fd = loop->watches[i].fd,
-                                          .events = loop->watches[i].events};
+        loop->polled[i] =
+            (struct pollfd){.fd = loop->watches[i].fd, .events = loop->watches[i].events};
     return kept;
 }
 

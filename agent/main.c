@@ -87,8 +87,7 @@ static void choose_state(struct agent *agent)
 
 static void read_boot_id(struct agent *agent)
 {
-    CLEANUP_FREE char *path =
-        xasprintf("%s/sys/kernel/random/boot_id", agent->options.procfs);
+    CLEANUP_FREE char *path = xasprintf("%s/sys/kernel/random/boot_id", agent->options.procfs);
     CLEANUP_FREE char *text = NULL, *before = NULL;
     size_t length;
     struct err err;
@@ -121,26 +120,25 @@ static void open_tasks(struct agent *agent)
 {
     const struct options *options = &agent->options;
     struct err err;
-    struct tasks_config config = {
-        .loop = agent->loop,
-        .store = agent->store,
-        .outbox = agent->outbox,
-        .backend = &agent->backend,
-        .backend_options = {.kind = options->backend,
-                            .pool = options->pool,
-                            .storage = agent->storage,
-                            .console_dir = options->console_dir,
-                            .sim_dir = options->sim_dir},
-        .paths = {.libexec = options->libexec,
-                  .kernels_dir = options->kernels_dir,
-                  .console_dir = options->console_dir,
-                  .grub_dir = options->grub_dir},
-        .workers = options->workers,
-        .context = agent,
-        .ca = task_ca,
-        .report = task_report,
-        .finished = task_finished,
-        .domain_starting = domains_starting};
+    struct tasks_config config = {.loop = agent->loop,
+                                  .store = agent->store,
+                                  .outbox = agent->outbox,
+                                  .backend = &agent->backend,
+                                  .backend_options = {.kind = options->backend,
+                                                      .pool = options->pool,
+                                                      .storage = agent->storage,
+                                                      .console_dir = options->console_dir,
+                                                      .sim_dir = options->sim_dir},
+                                  .paths = {.libexec = options->libexec,
+                                            .kernels_dir = options->kernels_dir,
+                                            .console_dir = options->console_dir,
+                                            .grub_dir = options->grub_dir},
+                                  .workers = options->workers,
+                                  .context = agent,
+                                  .ca = task_ca,
+                                  .report = task_report,
+                                  .finished = task_finished,
+                                  .domain_starting = domains_starting};
     must(backend_open(&config.backend_options, &agent->backend, &err), &err);
     agent->tasks = tasks_new(&config);
 }

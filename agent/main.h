@@ -97,6 +97,8 @@ void conf_free(struct conf_values *conf);
 void conf_problems(struct agent *agent);
 /* One word per controller: the parameter is a list with commas. */
 json_t *conf_urls(const struct conf_values *conf);
+/* Whether there is enough to talk to a controller; reports what is missing. */
+bool conf_allows_session(struct agent *agent);
 
 /* main_identity.c */
 int identity_load(struct identity *identity, const char *folder, struct err *err);

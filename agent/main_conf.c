@@ -70,3 +70,24 @@ json_t *conf_urls(const struct conf_values *conf)
             json_array_append_new(urls, json_string(word));
     return urls;
 }
+
+/* What keeps a node from enrolling by its own configuration is said at once and plainly. */
+bool conf_allows_session(struct agent *agent)
+{
+    struct err error;
+    const struct conf_values *conf = &agent->conf;
+    if (!conf->controller[0])
+        err_set(&error, ERR_NOT_CONFIGURED, "no controller: give slicenode.controller=URL");
+    else if (!identity_enrolled(&agent->identity) && !conf->ca[0] && !conf->pin[0])
+        err_set(&error, ERR_NOT_CONFIGURED,
+                "neither slicenode.ca nor slicenode.pin is given: the node does not enrol with "
+                "%s, since it could not know whom it talks to",
+                conf->controller);
+    else if (!identity_enrolled(&agent->identity) && !conf->token[0])
+        err_set(&error, ERR_NOT_CONFIGURED, "no slicenode.token: the node cannot enrol with %s",
+                conf->controller);
+    else
+        return true;
+    problem_set(agent, "controller", &error);
+    return false;
+}

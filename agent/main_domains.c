@@ -69,8 +69,9 @@ static void put(struct agent *agent, const struct slice *slice, const char *reas
 {
     struct err err;
     must(store_slice_put(agent->store, slice, &err), &err);
-    json_t *result = json_pack("{s:s, s:s, s:s}", "state", slice_state_name(slice->state), "desired",
-                               slice->desired_running ? "running" : "stopped", "reason", reason);
+    json_t *result =
+        json_pack("{s:s, s:s, s:s}", "state", slice_state_name(slice->state), "desired",
+                  slice->desired_running ? "running" : "stopped", "reason", reason);
     outbox_add(agent->outbox, EVENT(.type = "slice.state", .slice = slice->id, .result = result,
                                     .error = error, .console = console));
     json_decref(result);
@@ -312,8 +313,7 @@ void domains_starting(void *context, const char *slice, uint64_t console_bytes)
 static void check_tick(void *context)
 {
     struct agent *agent = context;
-    agent->domains->check_timer =
-        loop_timer(agent->loop, CHECK_INTERVAL_MS, check_tick, agent);
+    agent->domains->check_timer = loop_timer(agent->loop, CHECK_INTERVAL_MS, check_tick, agent);
     console_rotate(agent->options.console_dir);
     domains_check(agent);
 }

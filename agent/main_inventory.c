@@ -118,8 +118,7 @@ json_t *inventory_hardware(const char *sysfs)
     json_t *nics = inventory_nics(sysfs), *macs = json_array(), *nic;
     json_t *sorted[NICS_MAX];
     size_t index, count = 0;
-    json_array_foreach (nics, index, nic)
-        sorted[count++] = json_object_get(nic, "mac");
+    json_array_foreach(nics, index, nic) sorted[count++] = json_object_get(nic, "mac");
     qsort(sorted, count, sizeof(sorted[0]), compare_macs);
     for (size_t i = 0; i < count; i++)
         json_array_append(macs, sorted[i]);
@@ -167,7 +166,8 @@ void inventory_disk_problems(struct agent *agent)
     json_t *disks = inventory_disks(agent->options.run_dir), *disk;
     size_t index;
     struct err error;
-    json_array_foreach (disks, index, disk) {
+    json_array_foreach(disks, index, disk)
+    {
         const char *name = json_string_value(json_object_get(disk, "name"));
         const char *state = json_string_value(json_object_get(disk, "state"));
         const char *reason = json_string_value(json_object_get(disk, "reason"));
@@ -177,7 +177,10 @@ void inventory_disk_problems(struct agent *agent)
         if (!small && strcmp(state, "foreign") != 0)
             continue;
         err_set(&error, small ? ERR_DISK_TOO_SMALL : ERR_DISK_FOREIGN, "disk %s is left alone: %s",
-                name, reason ? reason : small ? "too small" : "it carries somebody's data");
+                name,
+                reason  ? reason
+                : small ? "too small"
+                        : "it carries somebody's data");
         problem_set(agent, key, &error);
     }
     json_decref(disks);

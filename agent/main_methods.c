@@ -68,11 +68,11 @@ static void submit(struct agent *agent, struct api_call *call, const char *metho
     uuid_make(id);
     if (json_object_get(params, "id"))
         copy_text(id, sizeof(id), text(params, "id"));
-    json_t *request = json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", id, "op", method, "slice",
-                                slice ? json_copy((json_t *)(uintptr_t)slice) : json_null(), "args",
-                                args ? json_copy((json_t *)(uintptr_t)args) : json_object(),
-                                "deadline",
-                                deadline ? json_copy((json_t *)(uintptr_t)deadline) : json_null());
+    json_t *request =
+        json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", id, "op", method, "slice",
+                  slice ? json_copy((json_t *)(uintptr_t)slice) : json_null(), "args",
+                  args ? json_copy((json_t *)(uintptr_t)args) : json_object(), "deadline",
+                  deadline ? json_copy((json_t *)(uintptr_t)deadline) : json_null());
     int added = tasks_submit(agent->tasks, request, false, &err);
     json_decref(request);
     if (added < 0) {
@@ -167,10 +167,9 @@ static void slice_show(struct agent *agent, struct api_call *call, const json_t 
     must(store_snapshots(agent->store, slice.id, &snapshots, &count, &err), &err);
     json_t *object = slice_to_protocol(&slice, snapshots, count), *nics = json_array();
     for (unsigned i = 0; i < slice.nic_count; i++)
-        json_array_append_new(nics, json_pack("{s:s, s:s}", "mac", slice.nics[i].mac, "address",
-                                              slice.nics[i].address_count
-                                                  ? slice.nics[i].addresses[0]
-                                                  : "dhcp"));
+        json_array_append_new(
+            nics, json_pack("{s:s, s:s}", "mac", slice.nics[i].mac, "address",
+                            slice.nics[i].address_count ? slice.nics[i].addresses[0] : "dhcp"));
     json_object_set_new(object, "network", nics);
     api_answer(call, object);
     free(snapshots);
@@ -299,10 +298,12 @@ struct method {
 };
 
 static const struct method methods[] = {
-    {"request.wait", request_wait}, {"request.show", request_show}, {"request.list", request_list},
-    {"slice.list", slice_list},     {"slice.show", slice_show},     {"image.list", image_list},
-    {"snapshot.list", snapshot_list}, {"node.status", node_status}, {"node.shutdown", node_shutdown},
-    {"events.follow", events_follow}, {"console.show", console_show},
+    {"request.wait", request_wait},   {"request.show", request_show},
+    {"request.list", request_list},   {"slice.list", slice_list},
+    {"slice.show", slice_show},       {"image.list", image_list},
+    {"snapshot.list", snapshot_list}, {"node.status", node_status},
+    {"node.shutdown", node_shutdown}, {"events.follow", events_follow},
+    {"console.show", console_show},
 };
 
 static bool is_operation(const char *name)

@@ -19,10 +19,10 @@ json_t *report_snapshots(struct agent *agent, const char *slice)
         char time[TIME_TEXT_BYTES];
         time_format(snapshots[i].created_ms, time);
         json_array_append_new(
-            array, json_pack("{s:s, s:s, s:s, s:s, s:I}", "id", snapshots[i].id, "slice",
-                             snapshots[i].slice, "name", snapshots[i].name, "time", time,
-                             "reserved_mib",
-                             (json_int_t)((snapshots[i].reserved_bytes + MIB - 1) / MIB)));
+            array,
+            json_pack("{s:s, s:s, s:s, s:s, s:I}", "id", snapshots[i].id, "slice",
+                      snapshots[i].slice, "name", snapshots[i].name, "time", time, "reserved_mib",
+                      (json_int_t)((snapshots[i].reserved_bytes + MIB - 1) / MIB)));
     }
     free(snapshots);
     return array;
@@ -79,10 +79,9 @@ static json_t *storage_json(struct agent *agent)
     double metadata = usage.metadata_total_bytes ? 100.0 * (double)usage.metadata_used_bytes /
                                                        (double)usage.metadata_total_bytes
                                                  : 0;
-    json_t *object = json_pack("{s:I, s:I, s:f}", "pool_mib",
-                               (json_int_t)(usage.data_total_bytes / MIB), "used_mib",
-                               (json_int_t)(usage.data_used_bytes / MIB), "metadata_percent",
-                               metadata);
+    json_t *object = json_pack(
+        "{s:I, s:I, s:f}", "pool_mib", (json_int_t)(usage.data_total_bytes / MIB), "used_mib",
+        (json_int_t)(usage.data_used_bytes / MIB), "metadata_percent", metadata);
     if (statvfs(agent->options.state_dir, &state) == 0) {
         json_object_set_new(object, "state_mib",
                             json_integer((json_int_t)(state.f_blocks * state.f_frsize / MIB)));
@@ -94,13 +93,13 @@ static json_t *storage_json(struct agent *agent)
 
 static json_t *inventory_json(struct agent *agent, const struct host_info *host)
 {
-    return json_pack(
-        "{s:{s:o, s:I}, s:I, s:{s:o, s:I}, s:o, s:o, s:o}", "cpu", "model",
-        json_clean_string(host->cpu_model), "threads", (json_int_t)host->threads, "memory_mib",
-        (json_int_t)host->memory_mib, "xen", "version", json_clean_string(host->hypervisor_version),
-        "free_memory_mib", (json_int_t)host->memory_free_mib, "nics",
-        inventory_nics(agent->options.sysfs), "disks", inventory_disks(agent->options.run_dir),
-        "storage", storage_json(agent));
+    return json_pack("{s:{s:o, s:I}, s:I, s:{s:o, s:I}, s:o, s:o, s:o}", "cpu", "model",
+                     json_clean_string(host->cpu_model), "threads", (json_int_t)host->threads,
+                     "memory_mib", (json_int_t)host->memory_mib, "xen", "version",
+                     json_clean_string(host->hypervisor_version), "free_memory_mib",
+                     (json_int_t)host->memory_free_mib, "nics",
+                     inventory_nics(agent->options.sysfs), "disks",
+                     inventory_disks(agent->options.run_dir), "storage", storage_json(agent));
 }
 
 json_t *report_registration(struct agent *agent)
@@ -180,8 +179,8 @@ json_t *report_status(struct agent *agent)
         log_warning("the capacity: %s", err.message);
         memset(&capacity, 0, sizeof(capacity));
     }
-    return json_pack("{s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:f}, s:o}", "time", time, "state",
-                     agent->draining ? "draining" : "ready", "capacity", "vcpus",
+    return json_pack("{s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:f}, s:o}", "time", time,
+                     "state", agent->draining ? "draining" : "ready", "capacity", "vcpus",
                      (json_int_t)capacity.threads, "memory_mib", (json_int_t)capacity.memory_mib,
                      "memory_free_mib", (json_int_t)admit_memory_free_mib(&capacity), "disk_mib",
                      (json_int_t)(capacity.disk_bytes / MIB), "disk_free_mib",

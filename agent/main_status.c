@@ -71,7 +71,8 @@ static void write_problems(struct agent *agent)
     char *text = NULL;
     size_t length;
     FILE *stream = open_memstream(&text, &length);
-    unsigned first = agent->problem_count > PROBLEMS_SHOWN ? agent->problem_count - PROBLEMS_SHOWN : 0;
+    unsigned first =
+        agent->problem_count > PROBLEMS_SHOWN ? agent->problem_count - PROBLEMS_SHOWN : 0;
     for (unsigned i = first; i < agent->problem_count; i++)
         fprintf(stream, "problem: %s: %s\n", err_code_name(agent->problems[i].error.code),
                 agent->problems[i].error.message);

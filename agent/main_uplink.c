@@ -10,6 +10,9 @@
 
 #define RESPAWN_FIRST_MS 500
 #define RESPAWN_CAP_MS 30000
+#define CALL_TIMEOUT_MS 30000
+#define ANSWER_MARGIN_MS 30000 /* beyond its time a call is answered in any case, or net hangs */
+#define WATCH_INTERVAL_MS 10000
 #define RENEW_LEAST_SECONDS 60
 #define DAY_SECONDS (24 * 3600)
 
@@ -33,8 +36,7 @@ static void on_timer(void *context)
 {
     struct timer_context *timer = context;
     timer->agent->uplink->pending[timer->call].timer = 0;
-    uplink_input(timer->agent,
-                 &(struct session_input){.kind = INPUT_TIMER, .call = timer->call});
+    uplink_input(timer->agent, &(struct session_input){.kind = INPUT_TIMER, .call = timer->call});
 }
 
 static void wait_for(struct agent *agent, enum session_call call, uint64_t delay_ms)
@@ -60,22 +62,29 @@ static void make_call(struct agent *agent, enum session_call call)
     struct uplink *uplink = agent->uplink;
     struct pending *pending = &uplink->pending[call];
     json_t *body = NULL, *query = NULL;
-    int timeout_ms = 30000;
+    int timeout_ms = CALL_TIMEOUT_MS;
+    if (!uplink->child.pid) { /* it has ended and comes back soon */
+        uplink_input(agent, &(struct session_input){.kind = INPUT_ERROR, .call = call});
+        return;
+    }
     if (!uplink_body(agent, call, &body, &query, &timeout_ms)) {
         uplink_input(agent, &(struct session_input){.kind = INPUT_REPLY, .call = call});
         return;
     }
     pending->id = ++uplink->last_id;
     pending->since_ms = monotonic_ms();
-    uplink_send(agent, json_pack("{s:s, s:I, s:s, s:o, s:o, s:i}", "type", "call", "id", pending->id,
-                                 "call", session_call_name(call), "body", body ? body : json_null(),
-                                 "query", query ? query : json_null(), "timeout_ms", timeout_ms));
+    pending->timeout_ms = (uint64_t)timeout_ms;
+    uplink_send(agent,
+                json_pack("{s:s, s:I, s:s, s:o, s:o, s:i}", "type", "call", "id", pending->id,
+                          "call", session_call_name(call), "body", body ? body : json_null(),
+                          "query", query ? query : json_null(), "timeout_ms", timeout_ms));
 }
 
 static void tell_state(struct agent *agent)
 {
     struct uplink *uplink = agent->uplink;
-    bool ready = uplink->session.state == SESSION_READY || uplink->session.state == SESSION_DRAINING;
+    bool ready =
+        uplink->session.state == SESSION_READY || uplink->session.state == SESSION_DRAINING;
     log_info("session: %s", session_state_name(uplink->session.state));
     if (ready && !uplink->registered_told)
         log_notice("registered node=%s controller=%s", agent->identity.node_id,
@@ -163,17 +172,25 @@ static void on_configured(struct agent *agent, const json_t *message)
 {
     struct uplink *uplink = agent->uplink;
     const json_t *not_after = json_object_get(message, "not_after");
+    const json_t *error = json_object_get(message, "error");
+    const char *code = json_string_value(json_object_get(error, "code"));
+    const char *text = json_string_value(json_object_get(error, "message"));
+    struct err err;
     uplink->respawn_failures = 0;
+    if (code && text) {
+        err_set(&err, err_code_from_name(code), "%s", text);
+        problem_set(agent, "controller", &err);
+    }
     if (!json_is_integer(not_after))
         return;
     CLEANUP_FREE char *issued_text = NULL;
-    struct err err;
     int64_t now = wall_ms() / 1000, end = json_integer_value(not_after), issued = now;
     must(store_get(agent->store, "certificate_issued", &issued_text, &err), &err);
     if (issued_text)
         issued = strtoll(issued_text, NULL, 10);
     int64_t due = end - (end - issued) / 3;
-    uint64_t delay_s = due > now + RENEW_LEAST_SECONDS ? (uint64_t)(due - now) : RENEW_LEAST_SECONDS;
+    uint64_t delay_s =
+        due > now + RENEW_LEAST_SECONDS ? (uint64_t)(due - now) : RENEW_LEAST_SECONDS;
     /* Looked at again each day: the clock may have been set. */
     bool later = delay_s > DAY_SECONDS;
     loop_cancel(agent->loop, uplink->renew_timer);
@@ -221,8 +238,23 @@ static void lost(struct agent *agent, const char *why)
         if (!uplink->pending[call].id)
             continue;
         uplink->pending[call].id = 0;
-        uplink_input(agent, &(struct session_input){.kind = INPUT_ERROR,
-                                                    .call = (enum session_call)call});
+        uplink_input(agent,
+                     &(struct session_input){.kind = INPUT_ERROR, .call = (enum session_call)call});
+    }
+}
+
+static void watch_calls(void *context)
+{
+    struct agent *agent = context;
+    struct uplink *uplink = agent->uplink;
+    uint64_t now = monotonic_ms();
+    uplink->watch_timer = loop_timer(agent->loop, WATCH_INTERVAL_MS, watch_calls, agent);
+    for (unsigned call = 0; call < CALL_COUNT; call++) {
+        const struct pending *pending = &uplink->pending[call];
+        if (pending->id && now - pending->since_ms > pending->timeout_ms + ANSWER_MARGIN_MS) {
+            lost(agent, "it does not answer");
+            return;
+        }
     }
 }
 
@@ -261,16 +293,14 @@ void uplink_config(struct agent *agent)
 {
     const struct identity *identity = &agent->identity;
     /* Before enrolment the operator's CA or pin; afterwards the CA that enrolment brought, too. */
-    CLEANUP_FREE char *ca = xasprintf("%s%s%s", identity->ca,
-                                      identity->ca[0] && agent->conf.ca[0] ? "\n" : "",
-                                      agent->conf.ca);
-    uplink_send(agent,
-                json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "type", "config", "urls",
-                          conf_urls(&agent->conf), "ca", text_or_null(ca), "pin",
-                          text_or_null(identity->ca[0] ? "" : agent->conf.pin), "key",
-                          text_or_null(identity->key), "certificate",
-                          text_or_null(identity->certificate), "node_id",
-                          text_or_null(identity->node_id), "version", agent->version));
+    CLEANUP_FREE char *ca = xasprintf(
+        "%s%s%s", identity->ca, identity->ca[0] && agent->conf.ca[0] ? "\n" : "", agent->conf.ca);
+    uplink_send(agent, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "type", "config",
+                                 "urls", conf_urls(&agent->conf), "ca", text_or_null(ca), "pin",
+                                 text_or_null(identity->ca[0] ? "" : agent->conf.pin), "key",
+                                 text_or_null(identity->key), "certificate",
+                                 text_or_null(identity->certificate), "node_id",
+                                 text_or_null(identity->node_id), "version", agent->version));
 }
 
 /* --- Its life --------------------------------------------------------------------------------------- */
@@ -303,32 +333,12 @@ static void spawn(void *context)
 static void respawn_later(struct agent *agent)
 {
     struct uplink *uplink = agent->uplink;
-    uint64_t delay = RESPAWN_FIRST_MS << (uplink->respawn_failures < 8 ? uplink->respawn_failures : 8);
+    uint64_t delay = RESPAWN_FIRST_MS
+                     << (uplink->respawn_failures < 8 ? uplink->respawn_failures : 8);
     uplink->respawn_failures++;
     if (!uplink->respawn_timer)
-        uplink->respawn_timer = loop_timer(
-            agent->loop, delay > RESPAWN_CAP_MS ? RESPAWN_CAP_MS : delay, spawn, agent);
-}
-
-/* What keeps a node from enrolling by its own configuration is said at once and plainly. */
-static bool configured(struct agent *agent)
-{
-    struct err error;
-    const struct conf_values *conf = &agent->conf;
-    if (!conf->controller[0])
-        err_set(&error, ERR_NOT_CONFIGURED, "no controller: give slicenode.controller=URL");
-    else if (!identity_enrolled(&agent->identity) && !conf->ca[0] && !conf->pin[0])
-        err_set(&error, ERR_NOT_CONFIGURED,
-                "neither slicenode.ca nor slicenode.pin is given: the node does not enrol with "
-                "%s, since it could not know whom it talks to",
-                conf->controller);
-    else if (!identity_enrolled(&agent->identity) && !conf->token[0])
-        err_set(&error, ERR_NOT_CONFIGURED,
-                "no slicenode.token: the node cannot enrol with %s", conf->controller);
-    else
-        return true;
-    problem_set(agent, "controller", &error);
-    return false;
+        uplink->respawn_timer =
+            loop_timer(agent->loop, delay > RESPAWN_CAP_MS ? RESPAWN_CAP_MS : delay, spawn, agent);
 }
 
 void uplink_open(struct agent *agent)
@@ -345,8 +355,10 @@ void uplink_open(struct agent *agent)
                    agent->conf.controller, identity->controller);
         identity_forget(identity);
     }
-    if (configured(agent))
-        spawn(agent);
+    if (!conf_allows_session(agent))
+        return;
+    spawn(agent);
+    watch_calls(agent);
 }
 
 void uplink_close(struct agent *agent)
@@ -371,6 +383,6 @@ void uplink_events(struct agent *agent)
 void uplink_drain(struct agent *agent)
 {
     if (agent->uplink)
-        uplink_input(agent, &(struct session_input){.kind = agent->draining ? INPUT_DRAIN
-                                                                            : INPUT_UNDRAIN});
+        uplink_input(
+            agent, &(struct session_input){.kind = agent->draining ? INPUT_DRAIN : INPUT_UNDRAIN});
 }

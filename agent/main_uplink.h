@@ -10,7 +10,8 @@
 struct pending {
     json_int_t id; /* 0: none under way */
     uint64_t since_ms;
-    unsigned timer; /* of the session */
+    uint64_t timeout_ms; /* what sliced-net was told */
+    unsigned timer;      /* of the session */
 };
 
 struct uplink {
@@ -23,8 +24,10 @@ struct uplink {
     unsigned respawn_timer;
     unsigned respawn_failures;
     unsigned renew_timer;
+    unsigned watch_timer;
     bool started; /* the session has had its INPUT_START */
     bool renewing;
+    bool waiting_told;    /* that enrolment waits for approval */
     bool registered_told; /* the milestone is on the console */
 };
 

@@ -128,8 +128,8 @@ static bool take_requests(struct agent *agent, const json_t *body)
     struct err err, refused;
     size_t index;
     must(store_begin(agent->store, &err), &err);
-    json_array_foreach (requests, index, request)
-        (void)tasks_submit(agent->tasks, request, false, &refused); /* it has told why */
+    json_array_foreach(requests, index, request)(void)
+        tasks_submit(agent->tasks, request, false, &refused); /* it has told why */
     must(store_set(agent->store, "cursor", text(body, "cursor"), &err), &err);
     must(store_commit(agent->store, &err), &err);
     return json_array_size(requests) > 0;
@@ -141,8 +141,8 @@ static int events_acknowledged(struct agent *agent, const json_t *body, bool *mo
     struct err err;
     size_t before, left;
     must(store_events_count(agent->store, &before, &err), &err);
-    must(store_events_acknowledge(
-             agent->store, json_integer_value(json_object_get(body, "acknowledged")), &err),
+    must(store_events_acknowledge(agent->store,
+                                  json_integer_value(json_object_get(body, "acknowledged")), &err),
          &err);
     must(store_events_count(agent->store, &left, &err), &err);
     *more = left > 0;
@@ -194,7 +194,9 @@ void uplink_reply(struct agent *agent, enum session_call call, const json_t *mes
     }
     if (call == CALL_ENROLL && status == 202) {
         json_int_t seconds = json_integer_value(json_object_get(body, "retry_after_seconds"));
-        log_notice("enrolment waits for approval by the controller's operator");
+        log_write(agent->uplink->waiting_told ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE,
+                  "enrolment waits for approval by the controller's operator");
+        agent->uplink->waiting_told = true;
         input.kind = INPUT_WAITING;
         input.retry_after_ms = (uint64_t)(seconds > 0 ? seconds : 30) * 1000;
         uplink_input(agent, &input);

@@ -61,8 +61,7 @@ void outbox_add(struct outbox *outbox, const struct event *event)
     json_object_set_new(object, "step", text_or_null(event->step));
     json_object_set_new(object, "progress",
                         event->has_progress ? json_integer(event->progress) : json_null());
-    json_object_set_new(object, "result",
-                        event->result ? json_incref(event->result) : json_null());
+    json_object_set_new(object, "result", event->result ? json_incref(event->result) : json_null());
     json_object_set_new(object, "error",
                         event->error && event->error->code != ERR_NONE
                             ? outbox_error(event->error, event->console)
@@ -80,8 +79,7 @@ void outbox_flush(struct outbox *outbox)
     if (json_array_size(pending) == 0)
         return;
     outbox->pending = json_array();
-    json_array_foreach (pending, index, event)
-        if (outbox->listener)
-            outbox->listener(outbox->context, event);
+    json_array_foreach(pending, index, event) if (outbox->listener)
+        outbox->listener(outbox->context, event);
     json_decref(pending);
 }

@@ -17,7 +17,7 @@ struct event {
     const char *slice;
     const char *step;
     bool has_progress;
-    int progress; /* percent */
+    int progress;            /* percent */
     json_t *result;          /* borrowed; NULL for none */
     const struct err *error; /* NULL or ERR_NONE for none */
     const char *console;     /* last lines of the slice's console, with an error; NULL for none */

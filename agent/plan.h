@@ -14,14 +14,14 @@
 
 /* The steps, in the protocol's spelling. What each does is in step.c. */
 #define STEP_KINDS(X)                                                                              \
-    X(IMAGE_IMPORT, "image.import")         /* undo: the volume is removed */                      \
-    X(FILE_IMPORT, "file.import")           /* undo: the file is removed */                        \
-    X(DISK_CLONE, "disk.clone")             /* undo: the clone is removed */                       \
-    X(DISK_ACTIVATE, "disk.activate")       /* undo: deactivated */                                \
-    X(SEED_WRITE, "seed.write")             /* undo: deactivated, and removed when `flag` */       \
-    X(DOMAIN_START, "domain.start")         /* `thin_id` disk, `origin_id` seed; undo: destroyed */ \
-    X(DOMAIN_SHUTDOWN, "domain.shutdown")   /* `flag`: reboot */                                   \
-    X(DOMAIN_WAIT, "domain.wait")           /* at most `seconds`, then goes on */                  \
+    X(IMAGE_IMPORT, "image.import")       /* undo: the volume is removed */                        \
+    X(FILE_IMPORT, "file.import")         /* undo: the file is removed */                          \
+    X(DISK_CLONE, "disk.clone")           /* undo: the clone is removed */                         \
+    X(DISK_ACTIVATE, "disk.activate")     /* undo: deactivated */                                  \
+    X(SEED_WRITE, "seed.write")           /* undo: deactivated, and removed when `flag` */         \
+    X(DOMAIN_START, "domain.start")       /* `thin_id` disk, `origin_id` seed; undo: destroyed */  \
+    X(DOMAIN_SHUTDOWN, "domain.shutdown") /* `flag`: reboot */                                     \
+    X(DOMAIN_WAIT, "domain.wait")         /* at most `seconds`, then goes on */                    \
     X(DOMAIN_DESTROY, "domain.destroy")                                                            \
     X(VOLUME_DEACTIVATE, "volume.deactivate")                                                      \
     X(VOLUME_REMOVE, "volume.remove")                                                              \

@@ -14,8 +14,7 @@ json_t *plan_to_json(const struct plan *plan)
                              (json_int_t)step->origin_id, "bytes", (json_int_t)step->bytes,
                              "seconds", (int)step->seconds, "flag", step->flag));
     }
-    return json_pack("{s:o, s:I}", "steps", steps, "forward_from",
-                     (json_int_t)plan->forward_from);
+    return json_pack("{s:o, s:I}", "steps", steps, "forward_from", (json_int_t)plan->forward_from);
 }
 
 static int step_from_json(json_t *object, struct step *step, struct err *err)

@@ -70,8 +70,8 @@ static int carry_out(struct control *control, const char *operation, const char 
     const char *request = id ? id : made;
     json_decref(control_need(control, "events.follow", json_pack("{s:s}", "request", request)));
     control->notified = show_progress;
-    json_t *params = json_pack("{s:s, s:o, s:b}", "id", request, "args", args ? args : json_object(),
-                               "wait", 1);
+    json_t *params =
+        json_pack("{s:s, s:o, s:b}", "id", request, "args", args ? args : json_object(), "wait", 1);
     if (slice)
         json_object_set_new(params, "slice", json_string(slice));
     json_t *result = control_need(control, operation, params);
@@ -113,11 +113,10 @@ static bool take_option(int *count, char **words, const char *name, const char *
 static json_t *read_description(const char *path)
 {
     json_error_t problem;
-    json_t *object = strcmp(path, "-") == 0 ? json_loadf(stdin, 0, &problem)
-                                            : json_load_file(path, 0, &problem);
+    json_t *object =
+        strcmp(path, "-") == 0 ? json_loadf(stdin, 0, &problem) : json_load_file(path, 0, &problem);
     if (!json_is_object(object)) {
-        fprintf(stderr, "slicectl: %s: %s\n", path,
-                object ? "must be an object" : problem.text);
+        fprintf(stderr, "slicectl: %s: %s\n", path, object ? "must be an object" : problem.text);
         exit(EXIT_USAGE);
     }
     return object;
@@ -173,19 +172,19 @@ static int command_console(struct control *control, int count, char **words)
     if (count != 1)
         return EXIT_USAGE;
     control->notified = show_console;
-    json_t *result =
-        control_need(control, "console.show",
-                     json_pack("{s:s, s:b}", "slice", find_slice(control, words[0]), "follow",
-                               follow));
+    json_t *result = control_need(
+        control, "console.show",
+        json_pack("{s:s, s:b}", "slice", find_slice(control, words[0]), "follow", follow));
     if (control->json && !follow)
         print_json(result);
     else
         fputs(json_string_value(json_object_get(result, "console")), stdout);
     fflush(stdout);
     json_decref(result);
-    while (follow)
+    if (!follow)
+        return EXIT_DONE;
+    for (;;)
         control_follow(control);
-    return EXIT_DONE;
 }
 
 static int command_slice(struct control *control, const char *operation, int count, char **words)

@@ -18,7 +18,8 @@ static const char *find(json_t *list, const char *text, const char *what)
     unsigned beginnings = 0, names = 0;
     const json_t *named = NULL;
     size_t index;
-    json_array_foreach (list, index, item) {
+    json_array_foreach(list, index, item)
+    {
         const char *id = json_string_value(json_object_get(item, "id"));
         const char *name = json_string_value(json_object_get(item, "name"));
         if (id && strcmp(id, text) == 0)
@@ -37,8 +38,9 @@ static const char *find(json_t *list, const char *text, const char *what)
     else if (names > 1 || beginnings != 1)
         found = NULL;
     if (!found) {
-        fprintf(stderr, names > 1 || beginnings > 1 ? "slicectl: more than one %s is called %s\n"
-                                                    : "slicectl: there is no %s %s\n",
+        fprintf(stderr,
+                names > 1 || beginnings > 1 ? "slicectl: more than one %s is called %s\n"
+                                            : "slicectl: there is no %s %s\n",
                 what, text);
         exit(EXIT_REFUSED);
     }
@@ -47,20 +49,18 @@ static const char *find(json_t *list, const char *text, const char *what)
 
 const char *find_slice(struct control *control, const char *text)
 {
-    return uuid_valid(text) ? text
-                            : find(control_need(control, "slice.list", NULL), text, "slice");
+    return uuid_valid(text) ? text : find(control_need(control, "slice.list", NULL), text, "slice");
 }
 
 const char *find_snapshot(struct control *control, const char *slice, const char *text)
 {
-    return uuid_valid(text) ? text
-                            : find(control_need(control, "snapshot.list",
-                                                json_pack("{s:s}", "slice", slice)),
-                                   text, "snapshot");
+    return uuid_valid(text)
+               ? text
+               : find(control_need(control, "snapshot.list", json_pack("{s:s}", "slice", slice)),
+                      text, "snapshot");
 }
 
 const char *find_image(struct control *control, const char *text)
 {
-    return uuid_valid(text) ? text
-                            : find(control_need(control, "image.list", NULL), text, "image");
+    return uuid_valid(text) ? text : find(control_need(control, "image.list", NULL), text, "image");
 }

@@ -27,8 +27,7 @@ static void need_connection(struct control *control)
     if (!copy_text(address.sun_path, sizeof(address.sun_path), control->socket_path))
         no_agent(control, "the path is too long");
     control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (control->fd < 0 ||
-        connect(control->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+    if (control->fd < 0 || connect(control->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         no_agent(control, strerror(errno));
 }
 
@@ -90,8 +89,8 @@ json_t *control_call(struct control *control, const char *method, json_t *params
             json_integer_value(json_object_get(message, "id")) == control->last_id) {
             json_t *error = json_object_get(message, "error");
             json_t *result = json_incref(json_object_get(message, "result"));
-            const char *code = json_string_value(
-                json_object_get(json_object_get(error, "data"), "code"));
+            const char *code =
+                json_string_value(json_object_get(json_object_get(error, "data"), "code"));
             const char *text = json_string_value(json_object_get(error, "message"));
             if (error)
                 err_set(err, code ? err_code_from_name(code) : ERR_INTERNAL, "%s",

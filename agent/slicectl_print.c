@@ -49,7 +49,7 @@ void print_status(const json_t *status)
            number(capacity, "disk_free_mib"), number(capacity, "disk_used_mib"));
     printf("slices      %zu\n", json_array_size(json_object_get(status, "slices")));
     printf("requests    %lld at work\n", number(status, "requests"));
-    json_array_foreach (json_object_get(status, "problems"), index, problem)
+    json_array_foreach(json_object_get(status, "problems"), index, problem)
         print_problem("problem     ", problem);
 }
 
@@ -57,8 +57,9 @@ void print_slices(const json_t *slices)
 {
     const json_t *slice;
     size_t index;
-    printf("%-36s  %-20s  %-12s  %5s  %8s  %6s\n", "ID", "NAME", "STATE", "VCPUS", "MEMORY", "DISK");
-    json_array_foreach (slices, index, slice)
+    printf("%-36s  %-20s  %-12s  %5s  %8s  %6s\n", "ID", "NAME", "STATE", "VCPUS", "MEMORY",
+           "DISK");
+    json_array_foreach(slices, index, slice)
         printf("%-36s  %-20s  %-12s  %5lld  %4lld MiB  %2lld GiB\n", text(slice, "id"),
                text(slice, "name"), text(slice, "state"), number(slice, "vcpus"),
                number(slice, "memory_mib"), number(slice, "disk_gib"));
@@ -78,9 +79,9 @@ void print_slice(const json_t *slice)
     printf("image     %s\n", text(slice, "image"));
     if (json_is_integer(json_object_get(slice, "domain_id")))
         printf("domain    %lld\n", number(slice, "domain_id"));
-    json_array_foreach (json_object_get(slice, "network"), index, item)
+    json_array_foreach(json_object_get(slice, "network"), index, item)
         printf("network   %s %s\n", text(item, "mac"), text(item, "address"));
-    json_array_foreach (json_object_get(slice, "snapshots"), index, item)
+    json_array_foreach(json_object_get(slice, "snapshots"), index, item)
         printf("snapshot  %s  %s  %s\n", text(item, "id"), text(item, "time"), text(item, "name"));
     print_problem("error     ", json_object_get(slice, "error"));
 }
@@ -90,7 +91,7 @@ void print_snapshots(const json_t *snapshots)
     const json_t *snapshot;
     size_t index;
     printf("%-36s  %-24s  %8s  %s\n", "ID", "TIME", "RESERVED", "NAME");
-    json_array_foreach (snapshots, index, snapshot)
+    json_array_foreach(snapshots, index, snapshot)
         printf("%-36s  %-24s  %4lld MiB  %s\n", text(snapshot, "id"), text(snapshot, "time"),
                number(snapshot, "reserved_mib"), text(snapshot, "name"));
 }
@@ -100,7 +101,7 @@ void print_images(const json_t *images)
     const json_t *image;
     size_t index;
     printf("%-36s  %-8s  %-8s  %9s  %9s\n", "ID", "KIND", "STATE", "SIZE", "USED");
-    json_array_foreach (images, index, image)
+    json_array_foreach(images, index, image)
         printf("%-36s  %-8s  %-8s  %5lld MiB  %5lld MiB\n", text(image, "id"), text(image, "kind"),
                json_is_true(json_object_get(image, "ready")) ? "ready" : "fetching",
                number(image, "size_mib"), number(image, "used_mib"));
@@ -111,7 +112,7 @@ void print_requests(const json_t *requests)
     const json_t *request;
     size_t index;
     printf("%-36s  %-16s  %-8s  %s\n", "ID", "OPERATION", "PHASE", "SLICE");
-    json_array_foreach (requests, index, request)
+    json_array_foreach(requests, index, request)
         printf("%-36s  %-16s  %-8s  %s\n", text(request, "id"), text(request, "op"),
                text(request, "phase"), text(request, "slice"));
 }

@@ -39,8 +39,7 @@ static int run_volume(const struct step *step, struct step_context *context, jso
     }
 }
 
-int step_run(const struct step *step, struct step_context *context, json_t *output,
-             struct err *err)
+int step_run(const struct step *step, struct step_context *context, json_t *output, struct err *err)
 {
     struct hypervisor *hypervisor = &context->backend->hypervisor;
     switch (step->kind) {

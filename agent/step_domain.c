@@ -49,7 +49,8 @@ static int start(const struct step *step, struct step_context *context, const st
     /* Both are active already (the steps before this one): this only asks for their paths. */
     if (activate_path(storage, "slice", slice, step->thin_id, slice->disk_gib * GIB, false,
                       disk_path, err) < 0 ||
-        activate_path(storage, "seed", slice, step->origin_id, SEED_LIMIT_BYTES, true, seed_path, err) < 0)
+        activate_path(storage, "seed", slice, step->origin_id, SEED_LIMIT_BYTES, true, seed_path,
+                      err) < 0)
         return -1;
     struct domain_config config = {.slice = slice,
                                    .disk_path = disk_path,

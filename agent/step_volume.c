@@ -33,8 +33,8 @@ int step_seed_write(const struct step *step, struct step_context *context, struc
         write_seed(context->slice, path, err) < 0 ||
         storage->deactivate(storage->state, step->name, err) < 0)
         return -1;
-    return storage->activate(storage->state, step->name, step->thin_id, SEED_LIMIT_BYTES, true, path,
-                             err);
+    return storage->activate(storage->state, step->name, step->thin_id, SEED_LIMIT_BYTES, true,
+                             path, err);
 }
 
 /* Pool bytes of a volume that is active or is made so for the moment. */

@@ -82,8 +82,7 @@ static bool waits_for(const struct task *task, const struct task *earlier)
 
 static bool may_start(const struct task *task)
 {
-    for (const struct task *earlier = task->tasks->first; earlier != task;
-         earlier = earlier->next)
+    for (const struct task *earlier = task->tasks->first; earlier != task; earlier = earlier->next)
         if (waits_for(task, earlier))
             return false;
     return true;
@@ -167,10 +166,10 @@ static void record_end(struct task *task, const struct err *error, json_t *resul
     must(store_request_update(tasks->config.store, record, &err), &err);
     must(store_requests_trim(tasks->config.store, REQUESTS_KEPT, &err), &err);
     if (!record->internal)
-        outbox_add(tasks->config.outbox, EVENT(.type = error ? "request.failed" : "request.done",
-                                               .request = record->request.id,
-                                               .slice = record->request.slice, .result = result,
-                                               .error = error));
+        outbox_add(tasks->config.outbox,
+                   EVENT(.type = error ? "request.failed" : "request.done",
+                         .request = record->request.id, .slice = record->request.slice,
+                         .result = result, .error = error));
 }
 
 void task_finish(struct task *task, const struct err *given)
@@ -260,10 +259,10 @@ static void repeat_end(struct tasks *tasks, const char *id)
         return;
     bool failed = record.phase == REQUEST_FAILED;
     if ((failed || record.phase == REQUEST_DONE) && !record.internal)
-        outbox_add(tasks->config.outbox, EVENT(.type = failed ? "request.failed" : "request.done",
-                                               .request = id, .slice = record.request.slice,
-                                               .result = record.result,
-                                               .error = failed ? &record.error : NULL));
+        outbox_add(tasks->config.outbox,
+                   EVENT(.type = failed ? "request.failed" : "request.done", .request = id,
+                         .slice = record.request.slice, .result = record.result,
+                         .error = failed ? &record.error : NULL));
     request_record_free(&record);
     outbox_flush(tasks->config.outbox);
 }
@@ -290,9 +289,9 @@ int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struc
             refuse(tasks, object, err);
         return -1;
     }
-    int added = must(store_request_add(tasks->config.store, &record.request, internal,
-                                       &store_error),
-                     &store_error);
+    int added =
+        must(store_request_add(tasks->config.store, &record.request, internal, &store_error),
+             &store_error);
     if (!added) {
         repeat_end(tasks, record.request.id);
         request_record_free(&record);

@@ -10,8 +10,9 @@ static bool find_slice(struct task *task, struct slice *slice)
 {
     struct err err;
     memset(slice, 0, sizeof(*slice));
-    return must(store_slice_find(task->tasks->config.store, task->record.request.slice, slice, &err),
-                &err) == 1;
+    return must(
+               store_slice_find(task->tasks->config.store, task->record.request.slice, slice, &err),
+               &err) == 1;
 }
 
 static void put_slice(struct task *task, struct slice *slice)
@@ -97,9 +98,9 @@ int task_gate(struct task *task, const struct step *step, struct err *err)
     if (step->kind == STEP_SNAPSHOT_TAKE)
         return gate_snapshot(task, step, err);
     if (step->kind == STEP_DOMAIN_START && config->domain_starting)
-        config->domain_starting(config->context, task->record.request.slice,
-                                console_size(config->paths.console_dir,
-                                             task->record.request.slice));
+        config->domain_starting(
+            config->context, task->record.request.slice,
+            console_size(config->paths.console_dir, task->record.request.slice));
     return 0;
 }
 
@@ -134,9 +135,9 @@ static int imported(struct task *task, const json_t *output, struct err *err)
     image.ready = true;
     put_image(task, &image);
     static const char *const kinds[] = {"disk", "kernel", "ramdisk"};
-    json_t *result = json_pack("{s:s, s:s, s:s, s:I}", "id", image.id, "state", "ready", "kind",
-                               kinds[image.kind], "size_mib",
-                               (json_int_t)((image.size_bytes + MIB - 1) / MIB));
+    json_t *result =
+        json_pack("{s:s, s:s, s:s, s:I}", "id", image.id, "state", "ready", "kind",
+                  kinds[image.kind], "size_mib", (json_int_t)((image.size_bytes + MIB - 1) / MIB));
     outbox_add(task->tasks->config.outbox,
                EVENT(.type = "image.state", .request = task->record.request.id, .result = result));
     json_decref(result);

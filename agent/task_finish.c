@@ -12,8 +12,9 @@ static bool find_slice(struct task *task, struct slice *slice)
 {
     struct err err;
     memset(slice, 0, sizeof(*slice));
-    return must(store_slice_find(task->tasks->config.store, task->record.request.slice, slice, &err),
-                &err) == 1;
+    return must(
+               store_slice_find(task->tasks->config.store, task->record.request.slice, slice, &err),
+               &err) == 1;
 }
 
 /* Enters the slice's new state and tells it; `slice` is released. */
@@ -23,9 +24,8 @@ static void set_state(struct task *task, struct slice *slice, enum slice_state s
     struct err err;
     slice->state = state;
     must(store_slice_put(task->tasks->config.store, slice, &err), &err);
-    json_t *result =
-        json_pack("{s:s, s:s, s:s}", "state", slice_state_name(state), "desired",
-                  slice->desired_running ? "running" : "stopped", "reason", reason);
+    json_t *result = json_pack("{s:s, s:s, s:s}", "state", slice_state_name(state), "desired",
+                               slice->desired_running ? "running" : "stopped", "reason", reason);
     outbox_add(task->tasks->config.outbox,
                EVENT(.type = "slice.state",
                      .request = task->record.internal ? NULL : task->record.request.id,
@@ -43,8 +43,8 @@ static int answer_console(struct task *task, json_t **result, struct err *err)
     bool truncated;
     CLEANUP_FREE char *text = NULL;
     if (console_parse(task->record.request.args, &bytes, err) < 0 ||
-        console_tail(task->tasks->config.paths.console_dir, task->record.request.slice, bytes, &text,
-                     &truncated, err) < 0)
+        console_tail(task->tasks->config.paths.console_dir, task->record.request.slice, bytes,
+                     &text, &truncated, err) < 0)
         return -1;
     *result = json_pack("{s:s, s:b}", "console", text, "truncated", truncated);
     return 0;

@@ -48,14 +48,37 @@ static void start_undo(struct task *task, const struct err *error)
 
 /* --- The worker's messages ------------------------------------------------------------------------ */
 
-static void on_begin(struct task *task, unsigned index)
+/* Undoing from outside the worker's own course: it is ended and a new one goes backwards. */
+static void turn_back(struct task *task, const struct err *error)
+{
+    task_kill(task);
+    start_undo(task, error);
+    task->attempts = 0;
+    task_spawn(task);
+}
+
+/* Records what the step before `next` has given: with it, that step is behind, and after a crash
+ * `next` is where to go on. */
+static int record_end(struct task *task, unsigned next, const json_t *output, struct err *err)
+{
+    if (output && next > 0 && task_apply_end(task, &task->plan.steps[next - 1], output, err) < 0)
+        return -1;
+    task->record.step = next;
+    return 0;
+}
+
+static bool on_begin(struct task *task, unsigned index, const json_t *output)
 {
     const struct step *step = &task->plan.steps[index];
     struct err err = {0};
     bool again = task->record.step == index && task->attempts > 0;
     begin_transaction(task);
-    task->record.step = index;
     task->reported_percent = -1;
+    if (record_end(task, index, output, &err) < 0) {
+        commit(task);
+        turn_back(task, &err);
+        return false;
+    }
     int passed = task_gate(task, step, &err);
     if (passed == 0 && !task->record.internal && !again)
         outbox_add(task->tasks->config.outbox,
@@ -65,6 +88,21 @@ static void on_begin(struct task *task, unsigned index)
     answer(task, passed == 0 ? json_pack("{s:s}", "type", "go")
                              : json_pack("{s:s, s:s, s:s}", "type", "refused", "code",
                                          err_code_name(err.code), "message", err.message));
+    return true;
+}
+
+static void on_done(struct task *task, const json_t *output)
+{
+    struct err err = {0};
+    begin_transaction(task);
+    int kept = record_end(task, (unsigned)task->plan.count, output, &err);
+    commit(task);
+    if (kept < 0) {
+        turn_back(task, &err);
+        return;
+    }
+    task_kill(task);
+    task_finish(task, NULL);
 }
 
 static void fail(struct task *task, const struct err *error)
@@ -78,31 +116,6 @@ static void fail(struct task *task, const struct err *error)
     answer(task, json_pack("{s:s, s:b}", "type", "stop", "undo", 0));
     task_kill(task);
     task_finish(task, error);
-}
-
-/* Undoing from outside the worker's own course: it is ended and a new one goes backwards. */
-static void turn_back(struct task *task, const struct err *error)
-{
-    task_kill(task);
-    start_undo(task, error);
-    task->attempts = 0;
-    task_spawn(task);
-}
-
-static bool on_end(struct task *task, unsigned index, const json_t *output)
-{
-    struct err err = {0};
-    begin_transaction(task);
-    int kept = task_apply_end(task, &task->plan.steps[index], output, &err);
-    /* The step is behind: after a crash the next one is where to go on. */
-    if (kept == 0)
-        task->record.step = index + 1;
-    commit(task);
-    if (kept < 0) {
-        turn_back(task, &err);
-        return false;
-    }
-    return true;
 }
 
 static bool on_progress(struct task *task, int percent, uint64_t mapped_bytes)
@@ -152,9 +165,7 @@ static bool on_message(struct task *task, const json_t *message)
         return true;
     }
     if (strcmp(type, "begin") == 0) {
-        on_begin(task, (unsigned)index);
-    } else if (strcmp(type, "end") == 0) {
-        return on_end(task, (unsigned)index, json_object_get(message, "output"));
+        return on_begin(task, (unsigned)index, json_object_get(message, "output"));
     } else if (strcmp(type, "progress") == 0) {
         return on_progress(task, (int)json_integer_value(json_object_get(message, "percent")),
                            (uint64_t)json_integer_value(json_object_get(message, "mapped")));
@@ -174,11 +185,13 @@ static bool on_message(struct task *task, const json_t *message)
                                task_keeps(task, &task->plan.steps[index])));
     } else if (strcmp(type, "residue") == 0) {
         on_residue(task, &error);
-    } else {
-        bool done = strcmp(type, "done") == 0;
+    } else if (strcmp(type, "done") == 0) {
+        on_done(task, json_object_get(message, "output"));
+        return false;
+    } else { /* undone */
         error = task->record.error;
         task_kill(task);
-        task_finish(task, done ? NULL : &error);
+        task_finish(task, &error);
         return false;
     }
     return true;

@@ -74,8 +74,8 @@ static int find_image(struct task *task, struct image *asked, bool *ready, struc
         if (image.kind != IMAGE_DISK)
             return err_set(err, ERR_INVALID_ARGUMENT, "image %s is no disk", asked->id);
         if (asked->sha256[0] && image.sha256[0] && strcmp(asked->sha256, image.sha256) != 0)
-            return err_set(err, ERR_IMAGE_EXISTS,
-                           "image %s is here with another sha256, %s", asked->id, image.sha256);
+            return err_set(err, ERR_IMAGE_EXISTS, "image %s is here with another sha256, %s",
+                           asked->id, image.sha256);
         *asked = image;
         return 0;
     }
@@ -134,8 +134,8 @@ static int prepare_image_delete(struct task *task, struct err *err)
         return err_set(err, ERR_IMAGE_IN_USE, "a request uses image %s", id);
     must(store_slices(store, &slices, &count, err), err);
     for (size_t i = 0; i < count; i++)
-        used |= slices[i].boot == BOOT_KERNEL && (strcmp(slices[i].kernel, id) == 0 ||
-                                                  strcmp(slices[i].ramdisk, id) == 0);
+        used |= slices[i].boot == BOOT_KERNEL &&
+                (strcmp(slices[i].kernel, id) == 0 || strcmp(slices[i].ramdisk, id) == 0);
     slices_free(slices, count);
     if (used)
         return err_set(err, ERR_IMAGE_IN_USE, "a slice starts from image %s", id);
@@ -224,7 +224,8 @@ static int prepare_provision(struct task *task, struct err *err)
 
 /* --- What is done with a slice ------------------------------------------------------------------ */
 
-static int domain_of(struct task *task, const char *slice, struct plan_facts *facts, struct err *err)
+static int domain_of(struct task *task, const char *slice, struct plan_facts *facts,
+                     struct err *err)
 {
     struct hypervisor *hypervisor = &task->tasks->config.backend->hypervisor;
     CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
@@ -234,8 +235,7 @@ static int domain_of(struct task *task, const char *slice, struct plan_facts *fa
     for (size_t i = 0; i < count; i++) {
         if (strcmp(list[i].slice, slice) == 0) {
             facts->domain = true;
-            facts->shut_down =
-                list[i].state == DOMAIN_SHUTDOWN || list[i].state == DOMAIN_DYING;
+            facts->shut_down = list[i].state == DOMAIN_SHUTDOWN || list[i].state == DOMAIN_DYING;
         }
     }
     return 0;
@@ -257,10 +257,10 @@ static int prepare_run(struct task *task, struct slice *slice, struct plan_facts
 {
     enum operation operation = task->record.request.operation;
     bool runs = facts->domain && !facts->shut_down;
-    if (operation == OP_SLICE_START ? json_object_size(task->record.request.args) > 0 &&
-                                          err_set(err, ERR_UNKNOWN_FIELD,
-                                                  "slice.start takes no arguments") < 0
-                                    : stop_parse(task->record.request.args, &facts->stop, err) < 0)
+    if (operation == OP_SLICE_START
+            ? json_object_size(task->record.request.args) > 0 &&
+                  err_set(err, ERR_UNKNOWN_FIELD, "slice.start takes no arguments") < 0
+            : stop_parse(task->record.request.args, &facts->stop, err) < 0)
         return -1;
     if (operation == OP_SLICE_REBOOT && !facts->domain && !task->record.internal)
         return err_set(err, ERR_SLICE_STATE, "slice %s is %s, not running", slice->id,

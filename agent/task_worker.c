@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -44,10 +43,16 @@ static void report(void *argument, int percent, uint64_t mapped_bytes)
                              (json_int_t)mapped_bytes));
 }
 
-static int run_step(struct worker *worker, unsigned index, struct err *err)
+/* `output` is what the step before has given: it travels with the question for this one, so that the
+ * parent records both in one transaction. It is taken over, and replaced by this step's. */
+static int run_step(struct worker *worker, unsigned index, json_t **output, struct err *err)
 {
     const struct step *step = &worker->job->plan->steps[index];
-    json_t *answer = ask(worker, json_pack("{s:s, s:i}", "type", "begin", "step", (int)index));
+    json_t *question = json_pack("{s:s, s:i}", "type", "begin", "step", (int)index);
+    if (*output)
+        json_object_set_new(question, "output", *output);
+    *output = NULL;
+    json_t *answer = ask(worker, question);
     const char *code = json_string_value(json_object_get(answer, "code"));
     if (code) {
         err_set(err, err_code_from_name(code), "%s",
@@ -56,13 +61,12 @@ static int run_step(struct worker *worker, unsigned index, struct err *err)
         return -1;
     }
     json_decref(answer);
-    json_t *output = json_object();
-    if (step_run(step, &worker->context, output, err) < 0) {
-        json_decref(output);
-        return -1;
-    }
-    tell(worker, json_pack("{s:s, s:i, s:o}", "type", "end", "step", (int)index, "output", output));
-    return 0;
+    *output = json_object();
+    if (step_run(step, &worker->context, *output, err) == 0)
+        return 0;
+    json_decref(*output);
+    *output = NULL;
+    return -1;
 }
 
 static void undo_step(struct worker *worker, unsigned index)
@@ -95,19 +99,23 @@ static void undo_from(struct worker *worker, unsigned index)
 
 static void run_from(struct worker *worker, unsigned index)
 {
+    json_t *output = NULL;
     for (unsigned k = index; k < worker->job->plan->count; k++) {
         struct err err = {0};
-        if (run_step(worker, k, &err) == 0)
+        if (run_step(worker, k, &output, &err) == 0)
             continue;
-        json_t *answer = ask(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "failed", "step",
-                                               (int)k, "code", err_code_name(err.code), "message",
-                                               err.message));
+        json_t *answer =
+            ask(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "failed", "step", (int)k, "code",
+                                  err_code_name(err.code), "message", err.message));
         if (json_is_true(json_object_get(answer, "undo")))
             undo_from(worker, k);
         json_decref(answer);
         return;
     }
-    tell(worker, json_pack("{s:s}", "type", "done"));
+    json_t *done = json_pack("{s:s}", "type", "done");
+    if (output)
+        json_object_set_new(done, "output", output);
+    tell(worker, done);
 }
 
 static void leave_parent(int socket)
