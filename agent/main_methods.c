@@ -273,7 +273,7 @@ static void answer_shutdown(void *context, struct api_call *call)
 
 void methods_check_shutdown(struct agent *agent)
 {
-    if (agent->api && domains_shutting_down(agent) && tasks_count(agent->tasks) == 0)
+    if (agent->api && domains_shutting_down(agent) && tasks_at_work(agent->tasks) == 0)
         api_resume(agent->api, SHUTDOWN_TAG, answer_shutdown, NULL);
 }
 
@@ -285,6 +285,7 @@ static void node_shutdown(struct agent *agent, struct api_call *call, const json
     if (!agent->draining) {
         log_notice("the node shuts down: its slices are stopped");
         agent->draining = true;
+        tasks_drain(agent->tasks);
         uplink_drain(agent);
     }
     if (!domains_shutting_down(agent))

@@ -13,7 +13,7 @@
 #define CALL_TIMEOUT_MS 30000
 #define ANSWER_MARGIN_MS 30000 /* beyond its time a call is answered in any case, or net hangs */
 #define WATCH_INTERVAL_MS 10000
-#define RENEW_LEAST_SECONDS 60
+#define RENEW_LEAST_SECONDS 10
 #define DAY_SECONDS (24 * 3600)
 
 static void respawn_later(struct agent *agent);

@@ -10,6 +10,9 @@
 #define EVENTS_BATCH 100
 #define POLL_MARGIN_MS 15000
 #define POLL_WAIT_USUAL_SECONDS 30
+#define POLL_WAIT_MAX_SECONDS 300
+#define HEARTBEAT_MAX_SECONDS 3600
+#define CURSOR_LENGTH_MAX 64
 #define PROBLEM_KEY "controller"
 
 /* --- Out -------------------------------------------------------------------------------------------- */
@@ -87,6 +90,12 @@ static bool enrolled(struct agent *agent, const json_t *body)
     struct identity *identity = &agent->identity;
     struct err err;
     char *previous = NULL;
+    /* sliced-net has checked this; but it is sliced-net that outside data may have taken over. */
+    if (!uuid_valid(text(body, "node_id")) || !text(body, "certificate")[0] ||
+        !text(body, "ca")[0]) {
+        log_error("enrolment brought no proper identity");
+        return false;
+    }
     must(store_get(agent->store, "node_id", &previous, &err), &err);
     identity_set(&identity->node_id, text(body, "node_id"));
     identity_set(&identity->certificate, text(body, "certificate"));
@@ -115,24 +124,32 @@ static uint64_t registered(struct agent *agent, const json_t *body)
     json_int_t acknowledged = json_integer_value(json_object_get(body, "acknowledged"));
     json_int_t heartbeat = json_integer_value(json_object_get(body, "heartbeat_seconds"));
     const json_t *wait = json_object_get(body, "poll_wait_seconds");
-    agent->uplink->poll_wait_seconds =
-        json_is_integer(wait) ? (unsigned)json_integer_value(wait) : POLL_WAIT_USUAL_SECONDS;
-    must(store_events_acknowledge(agent->store, acknowledged, &err), &err);
-    return heartbeat > 0 ? (uint64_t)heartbeat * 1000 : 0;
+    json_int_t seconds = json_is_integer(wait) ? json_integer_value(wait) : POLL_WAIT_USUAL_SECONDS;
+    agent->uplink->poll_wait_seconds = seconds >= 0 && seconds <= POLL_WAIT_MAX_SECONDS
+                                           ? (unsigned)seconds
+                                           : POLL_WAIT_USUAL_SECONDS;
+    must(store_events_acknowledge(agent->store, acknowledged > 0 ? acknowledged : 0, &err), &err);
+    return heartbeat > 0 && heartbeat <= HEARTBEAT_MAX_SECONDS ? (uint64_t)heartbeat * 1000 : 0;
 }
 
 /* The requests and the place after them are kept in one transaction: none is lost or met twice. */
-static bool take_requests(struct agent *agent, const json_t *body)
+static int take_requests(struct agent *agent, const json_t *body, bool *more)
 {
+    const char *cursor = text(body, "cursor");
     json_t *requests = json_object_get(body, "requests"), *request;
     struct err err, refused;
     size_t index;
+    if (!cursor[0] || strlen(cursor) > CURSOR_LENGTH_MAX) {
+        log_error("the controller's list of requests has no proper cursor");
+        return -1;
+    }
     must(store_begin(agent->store, &err), &err);
     json_array_foreach(requests, index, request)(void)
         tasks_submit(agent->tasks, request, false, &refused); /* it has told why */
-    must(store_set(agent->store, "cursor", text(body, "cursor"), &err), &err);
+    must(store_set(agent->store, "cursor", cursor, &err), &err);
     must(store_commit(agent->store, &err), &err);
-    return json_array_size(requests) > 0;
+    *more = json_array_size(requests) > 0;
+    return 0;
 }
 
 /* Sets whether more events wait; -1 when the controller has taken none. */
@@ -212,7 +229,8 @@ void uplink_reply(struct agent *agent, enum session_call call, const json_t *mes
         problem_clear(agent, PROBLEM_KEY);
         break;
     case CALL_REQUESTS:
-        input.more = take_requests(agent, body);
+        if (take_requests(agent, body, &input.more) < 0)
+            input.kind = INPUT_ERROR;
         break;
     case CALL_EVENTS:
         if (events_acknowledged(agent, body, &input.more) < 0)

@@ -130,7 +130,8 @@ static void begin(struct task *task)
 static bool begin_one(struct tasks *tasks)
 {
     for (struct task *task = tasks->first; task; task = task->next) {
-        if (!task->worker && (!tasks->draining || task->prepared) && may_start(task)) {
+        bool allowed = !tasks->draining || task->prepared || task->record.internal;
+        if (!task->worker && allowed && may_start(task)) {
             begin(task);
             return true;
         }
@@ -142,7 +143,8 @@ static void kick(void *context)
 {
     struct tasks *tasks = context;
     tasks->kick_timer = 0;
-    while (tasks->running < tasks->config.workers && begin_one(tasks))
+    /* Before a shutdown nothing but the slices' stops is left, which wait rather than work. */
+    while ((tasks->running < tasks->config.workers || tasks->draining) && begin_one(tasks))
         ;
 }
 
@@ -330,6 +332,14 @@ bool tasks_slice_busy(const struct tasks *tasks, const char *slice)
     return false;
 }
 
+unsigned tasks_at_work(const struct tasks *tasks)
+{
+    unsigned count = 0;
+    for (const struct task *task = tasks->first; task; task = task->next)
+        count += task->worker || task->prepared || task->record.internal;
+    return count;
+}
+
 unsigned tasks_count(const struct tasks *tasks)
 {
     unsigned count = 0;
@@ -338,9 +348,9 @@ unsigned tasks_count(const struct tasks *tasks)
     return count;
 }
 
-void tasks_drain(struct tasks *tasks, bool drain)
+void tasks_drain(struct tasks *tasks)
 {
-    tasks->draining = drain;
+    tasks->draining = true;
     kick_later(tasks);
 }
 

@@ -57,8 +57,12 @@ bool tasks_slice_busy(const struct tasks *tasks, const char *slice);
 /* How many requests run or wait. */
 unsigned tasks_count(const struct tasks *tasks);
 
-/* Starts nothing more; what runs goes on. */
-void tasks_drain(struct tasks *tasks, bool drain);
+/* How many of them run, or are the node's own. */
+unsigned tasks_at_work(const struct tasks *tasks);
+
+/* From now on only the node's own requests are begun; what runs goes on, the others wait for the
+ * next start. */
+void tasks_drain(struct tasks *tasks);
 
 /* What the node has and has promised now. */
 int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable
@@ -221,6 +222,39 @@ def test_image_from_the_controller(make_node: Callable[..., Node]) -> None:
     finally:
         controller.stop()
         controller.remove()
+
+
+def test_approval(make_node: Callable[..., Node]) -> None:
+    """202: the node waits for an operator, and says so."""
+    controller = Controller()
+    controller.start("--approve")
+    try:
+        node = make_node(controller.conf())
+        node.start()
+        wait_until(lambda: "waits for approval" in node.log(), "the node says that it waits")
+        assert session(node) == "enrolling"
+        waiting = controller.json("nodes", "list")
+        controller.text("nodes", "approve", waiting[0]["id"])
+        wait_until(lambda: session(node) == "ready", "the approved node is ready", 40)
+    finally:
+        controller.stop()
+        controller.remove()
+
+
+def test_certificate_is_renewed(make_node: Callable[..., Node], controller: Controller) -> None:
+    node = enrolled(make_node, controller)
+    path = node.folder / "state" / "identity" / "certificate.pem"
+    before = path.read_text()
+    node.stop()
+    with sqlite3.connect(node.folder / "state" / "sliced.db") as store:
+        # As if it had been issued so long ago that hardly any of its time is left.
+        changed = store.execute("update settings set value = '0' where name = 'certificate_issued'")
+        assert changed.rowcount == 1
+    store.close()
+    node.start()
+    wait_until(lambda: path.read_text() != before, "there is a new certificate", 40)
+    wait_until(lambda: "certificate is renewed" in node.log(), "the node says so")
+    controller.text("request", "node.report", "--node", node_id(node), "--args", "{}", "--wait")
 
 
 def test_net_child_dies(make_node: Callable[..., Node], controller: Controller) -> None:
