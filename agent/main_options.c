@@ -18,7 +18,7 @@ static const char usage[] =
     "  --pool NAME        device mapper's name of the thin pool (slicenode-pool)\n"
     "  --no-storage       run without disks (implied when the state folder is no mounted disk)\n"
     "  --workers N        requests at work at a time (8)\n"
-    "  --console PATH     also print notices and errors there\n"
+    "  --console PATH     also print notices and errors there (/dev/console, with xen)\n"
     "  --sim DIR          folder of the simulated node\n"
     "  --sysfs DIR        instead of /sys\n"
     "  --procfs DIR       instead of /proc\n"
@@ -134,6 +134,9 @@ void options_parse(int argc, char **argv, struct options *options)
             fail("wrong option", "");
         }
     }
+    /* On a real node whoever stands there sees what goes on. */
+    if (!options->console && strcmp(options->backend, "xen") == 0)
+        options->console = "/dev/console";
     if (optind < argc)
         fail("unexpected argument ", argv[optind]);
 }
