@@ -1,0 +1,71 @@
+"""Who is not let in, and who does not let itself in: the refusals of enrolment, on the real image."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Artefacts
+from node import Node
+from rack import Rack
+
+
+@pytest.fixture(scope="module")
+def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
+    """Only the controller of it is used; each test boots a node of its own, without a disk."""
+    made = Rack(tmp_path_factory.mktemp("enrol"), artefacts)
+    yield made
+    made.close()
+
+
+def start(node: Node, rack: Rack, *parameters: str) -> None:
+    words = [f"slicenode.controller=https://10.0.2.2:{rack.port}", "slicenode.ntp=none", *parameters]
+    node.start("--kernel", str(rack.artefacts.out), "--append", " ".join(words), "--memory", "1024")
+
+
+def use_up(rack: Rack, token: str, folder: Path) -> None:
+    """Another machine enrols with the token."""
+    key, csr = folder / "key.pem", folder / "csr.pem"
+    subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", "/CN=node", "-keyout", key, "-out", csr], check=True, capture_output=True)
+    hardware = {"uuid": "5eed0003-0000-4000-8000-000000000003", "serial": None, "vendor": None, "product": None,
+                "macs": ["52:54:00:00:00:03"]}
+    body = json.dumps({"token": token, "csr": csr.read_text(), "hardware": hardware}).encode()
+    context = ssl.create_default_context(cadata=rack.controller("ca"))
+    request = urllib.request.Request(f"https://127.0.0.1:{rack.port}/v1/enroll", body,
+                                     {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20, context=context) as answer:
+        assert json.load(answer)["node_id"]
+
+
+def test_wrong_pin_is_refused(nodes, rack: Rack) -> None:  # type: ignore[no-untyped-def]
+    wrong = base64.b64encode(bytes(32)).decode()
+    token = rack.controller("token", "create").strip()
+    node = nodes("wrong-pin")
+    start(node, rack, f"slicenode.pin=sha256//{wrong}", f"slicenode.token={token}")
+    node.wait_for(r"problem +.*controller_certificate.*pin")
+    assert rack.json("nodes") == []
+
+
+def test_used_token_is_refused(nodes, rack: Rack, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    token = rack.controller("token", "create").strip()
+    use_up(rack, token, tmp_path)
+    node = nodes("used-token")
+    start(node, rack, f"slicenode.pin={rack.controller('pin').strip()}", f"slicenode.token={token}")
+    node.wait_for(r"problem +.*token_used")
+    assert len(rack.json("nodes")) == 1
+
+
+def test_without_ca_or_pin_nothing_is_sent(nodes, rack: Rack) -> None:  # type: ignore[no-untyped-def]
+    before = rack.json("nodes")
+    token = rack.controller("token", "create").strip()
+    node = nodes("no-trust")
+    start(node, rack, f"slicenode.token={token}")
+    node.wait_for(r"problem +.*not_configured.*(slicenode\.ca|slicenode\.pin)")
+    assert rack.json("nodes") == before
