@@ -214,6 +214,21 @@ void be_xen_children_end(const sigset_t *saved)
     pthread_sigmask(SIG_SETMASK, saved, NULL);
 }
 
+/* 1 while Xen knows a domain of that number. Asking for it alone would log an error when not. */
+static int is_there(struct be_xen *xen, uint32_t domain_id, struct err *err)
+{
+    int count = 0, there = 0;
+
+    be_xen_forget(xen);
+    libxl_dominfo *list = libxl_list_domain(xen->context, &count);
+    if (!list)
+        return be_xen_fail(xen, err, ERROR_FAIL, "list the domains", NULL);
+    for (int i = 0; i < count && !there; i++)
+        there = list[i].domid == domain_id;
+    libxl_dominfo_list_free(list, count);
+    return there;
+}
+
 /* A destroyed domain lingers until the last of its pages is given back: back ends may hold some. */
 static int wait_until_gone(struct be_xen *xen, uint32_t domain_id, const char *slice,
                            struct err *err)
@@ -221,13 +236,10 @@ static int wait_until_gone(struct be_xen *xen, uint32_t domain_id, const char *s
     uint64_t until = monotonic_ms() + GONE_WAIT_MS;
 
     for (;;) {
-        libxl_dominfo info;
+        int there = is_there(xen, domain_id, err);
 
-        libxl_dominfo_init(&info);
-        int code = libxl_domain_info(xen->context, &info, domain_id);
-        libxl_dominfo_dispose(&info);
-        if (code == ERROR_DOMAIN_NOTFOUND)
-            return 0;
+        if (there <= 0)
+            return there;
         if (monotonic_ms() >= until)
             return err_set(err, ERR_HYPERVISOR_ERROR,
                            "the domain %u of slice %s is destroyed but does not go away: a device "
