@@ -38,12 +38,22 @@ static void task_finished(void *context, const struct request_record *record)
     status_changed(agent);
 }
 
+static void events_wait(void *context)
+{
+    struct agent *agent = context;
+    agent->events_timer = 0;
+    uplink_events(agent);
+}
+
+/* The controller gets events only when the transaction that they belong to is surely over: a number
+ * that it has seen must not come again with something else. */
 static void on_event(void *context, const json_t *event)
 {
     struct agent *agent = context;
     if (agent->api)
         api_event(agent->api, event);
-    uplink_events(agent);
+    if (!agent->events_timer)
+        agent->events_timer = loop_timer(agent->loop, 0, events_wait, agent);
 }
 
 /* --- Opening --------------------------------------------------------------------------------------- */

@@ -85,6 +85,7 @@ struct agent {
     char boot_id[UUID_TEXT_BYTES];
     bool new_boot; /* the first start of the agent since the machine booted */
     unsigned status_timer;
+    unsigned events_timer;
     bool draining;
 };
 

@@ -74,10 +74,14 @@ static void make_call(struct agent *agent, enum session_call call)
     pending->id = ++uplink->last_id;
     pending->since_ms = monotonic_ms();
     pending->timeout_ms = (uint64_t)timeout_ms;
-    uplink_send(agent,
-                json_pack("{s:s, s:I, s:s, s:o, s:o, s:i}", "type", "call", "id", pending->id,
-                          "call", session_call_name(call), "body", body ? body : json_null(),
-                          "query", query ? query : json_null(), "timeout_ms", timeout_ms));
+    bool sent = uplink_send(
+        agent, json_pack("{s:s, s:I, s:s, s:o, s:o, s:i}", "type", "call", "id", pending->id,
+                         "call", session_call_name(call), "body", body ? body : json_null(),
+                         "query", query ? query : json_null(), "timeout_ms", timeout_ms));
+    if (!sent) {
+        pending->id = 0;
+        uplink_input(agent, &(struct session_input){.kind = INPUT_ERROR, .call = call});
+    }
 }
 
 static void tell_state(struct agent *agent)
@@ -276,12 +280,15 @@ static void readable(void *context, int fd, short events)
         lost(agent, result < 0 ? err.message : "it ended");
 }
 
-void uplink_send(struct agent *agent, json_t *message)
+bool uplink_send(struct agent *agent, json_t *message)
 {
     struct err err;
-    if (agent->uplink->child.pid && wire_send(&agent->uplink->wire, message, &err) < 0)
+    bool there = agent->uplink->child.pid != 0;
+    bool sent = there && wire_send(&agent->uplink->wire, message, &err) == 0;
+    if (there && !sent)
         log_warning("to sliced-net: %s", err.message); /* its end is seen when reading */
     json_decref(message);
+    return sent;
 }
 
 static json_t *text_or_null(const char *text)

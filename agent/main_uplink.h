@@ -31,8 +31,8 @@ struct uplink {
     bool registered_told; /* the milestone is on the console */
 };
 
-/* main_uplink.c: to sliced-net; `message` is taken over. */
-void uplink_send(struct agent *agent, json_t *message);
+/* main_uplink.c: to sliced-net; `message` is taken over. false when it could not be sent. */
+bool uplink_send(struct agent *agent, json_t *message);
 void uplink_config(struct agent *agent);
 void uplink_input(struct agent *agent, const struct session_input *input);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define EVENTS_BATCH 100
+#define EVENTS_BYTES (1u << 20) /* of a batch, unless a single event is longer */
 #define POLL_MARGIN_MS 15000
 #define POLL_WAIT_USUAL_SECONDS 30
 #define POLL_WAIT_MAX_SECONDS 300
@@ -22,7 +23,16 @@ static bool events_body(struct agent *agent, json_t **body)
     json_t *events;
     struct err err;
     must(store_events(agent->store, 0, EVENTS_BATCH, &events, &err), &err);
-    if (json_array_size(events) == 0) {
+    size_t length = 0, count = 0;
+    while (count < json_array_size(events)) {
+        length += json_dumpb(json_array_get(events, count), NULL, 0, JSON_COMPACT);
+        if (count > 0 && length > EVENTS_BYTES)
+            break;
+        count++;
+    }
+    while (json_array_size(events) > count)
+        json_array_remove(events, json_array_size(events) - 1);
+    if (count == 0) {
         json_decref(events);
         return false;
     }

@@ -160,8 +160,6 @@ static void record_end(struct task *task, const struct err *error, json_t *resul
     struct request_record *record = &task->record;
     struct err err;
     record->phase = error ? REQUEST_FAILED : REQUEST_DONE;
-    if (error)
-        record->error = *error;
     record->result = result;
     json_decref(record->scratch); /* the plan has served */
     record->scratch = NULL;
@@ -183,7 +181,11 @@ void task_finish(struct task *task, const struct err *given)
     must(store_begin(tasks->config.store, &err), &err);
     if (!error && task->plan.count == 0 && task_answer(task, &result, &answer_error) < 0)
         error = &answer_error;
-    if (error && task->prepared)
+    if (error)
+        task->record.error = *error;
+    /* What a client asked for and may not have changes nothing; but a slice that the node itself
+     * cannot start has failed. */
+    if (error && (task->prepared || task->record.internal))
         task_apply_failed(task);
     else if (!error)
         task_apply_done(task, &result);

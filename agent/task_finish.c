@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CONSOLE_ANSWER_BYTES (2u << 20)
+
 static bool find_slice(struct task *task, struct slice *slice)
 {
     struct err err;
@@ -41,13 +43,20 @@ static int answer_console(struct task *task, json_t **result, struct err *err)
 {
     unsigned bytes;
     bool truncated;
-    CLEANUP_FREE char *text = NULL;
-    if (console_parse(task->record.request.args, &bytes, err) < 0 ||
-        console_tail(task->tasks->config.paths.console_dir, task->record.request.slice, bytes,
-                     &text, &truncated, err) < 0)
+    if (console_parse(task->record.request.args, &bytes, err) < 0)
         return -1;
-    *result = json_pack("{s:s, s:b}", "console", text, "truncated", truncated);
-    return 0;
+    for (;; bytes /= 2) {
+        CLEANUP_FREE char *text = NULL;
+        if (console_tail(task->tasks->config.paths.console_dir, task->record.request.slice, bytes,
+                         &text, &truncated, err) < 0)
+            return -1;
+        *result = json_pack("{s:s, s:b}", "console", text, "truncated", truncated);
+        /* Control characters grow sixfold in JSON; the answer must fit in a message. */
+        if (json_dumpb(*result, NULL, 0, JSON_COMPACT) <= CONSOLE_ANSWER_BYTES)
+            return 0;
+        json_decref(*result);
+        *result = NULL;
+    }
 }
 
 int task_answer(struct task *task, json_t **result, struct err *err)

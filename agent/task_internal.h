@@ -42,6 +42,15 @@ int task_prepare(struct task *task, struct err *err);
 bool task_image_exclusive(const struct task *task);
 bool task_image_shared(const struct task *task, const char *image);
 
+/* task_prepare_image.c: the images' part of it. task_find_image finds what a slice is made from, or
+ * prepares to fetch it: `asked` is what the request says and becomes what the store has. */
+uint32_t task_next_thin_id(struct task *task);
+int task_check_kernel(struct task *task, const char *id, enum image_kind kind, struct err *err);
+int task_find_image(struct task *task, struct image *asked, bool *ready, struct err *err);
+void task_put_new_image(struct task *task, struct image *image);
+int task_prepare_fetch(struct task *task, struct err *err);
+int task_prepare_image_delete(struct task *task, struct err *err);
+
 /* task_apply.c: what the store learns from a step's begin and end, and from a request's end. All in
  * the caller's transaction. */
 int task_gate(struct task *task, const struct step *step, struct err *err);

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KERNEL_LIMIT_BYTES (512 * MIB)
-
 bool task_image_exclusive(const struct task *task)
 {
     struct image image;
@@ -26,124 +24,10 @@ bool task_image_shared(const struct task *task, const char *image)
     return false;
 }
 
-static uint32_t next_thin_id(struct task *task)
-{
-    uint32_t thin_id;
-    struct err err;
-    must(store_next_thin_id(task->tasks->config.store, &thin_id, &err), &err);
-    return thin_id;
-}
-
 static void put_slice(struct task *task, const struct slice *slice)
 {
     struct err err;
     must(store_slice_put(task->tasks->config.store, slice, &err), &err);
-}
-
-static void tell_image(struct task *task, const struct image *image, const char *state)
-{
-    json_t *result = json_pack("{s:s, s:s}", "id", image->id, "state", state);
-    outbox_add(task->tasks->config.outbox,
-               EVENT(.type = "image.state", .request = task->record.request.id, .result = result));
-    json_decref(result);
-}
-
-/* --- Images ------------------------------------------------------------------------------------ */
-
-static int check_kernel(struct task *task, const char *id, enum image_kind kind, struct err *err)
-{
-    struct image image;
-    int found = must(store_image_find(task->tasks->config.store, id, &image, err), err);
-    if (!found || !image.ready)
-        return err_set(err, ERR_IMAGE_NOT_FOUND, "there is no %s %s",
-                       kind == IMAGE_KERNEL ? "kernel" : "ramdisk", id);
-    if (image.kind != kind)
-        return err_set(err, ERR_INVALID_ARGUMENT, "image %s is no %s", id,
-                       kind == IMAGE_KERNEL ? "kernel" : "ramdisk");
-    return 0;
-}
-
-/* Finds the image a slice is made from, or prepares to fetch it: `asked` is what the request says
- * and becomes what the store has. */
-static int find_image(struct task *task, struct image *asked, bool *ready, struct err *err)
-{
-    struct image image;
-    int found = must(store_image_find(task->tasks->config.store, asked->id, &image, err), err);
-    *ready = found && image.ready;
-    if (*ready) {
-        if (image.kind != IMAGE_DISK)
-            return err_set(err, ERR_INVALID_ARGUMENT, "image %s is no disk", asked->id);
-        if (asked->sha256[0] && image.sha256[0] && strcmp(asked->sha256, image.sha256) != 0)
-            return err_set(err, ERR_IMAGE_EXISTS, "image %s is here with another sha256, %s",
-                           asked->id, image.sha256);
-        *asked = image;
-        return 0;
-    }
-    if (!asked->url[0])
-        return err_set(err, ERR_IMAGE_NOT_FOUND, "image %s is not here and has no url", asked->id);
-    return 0;
-}
-
-static void put_new_image(struct task *task, struct image *image)
-{
-    struct err err;
-    if (image->kind == IMAGE_DISK)
-        image->thin_id = next_thin_id(task);
-    must(store_image_put(task->tasks->config.store, image, &err), &err);
-    tell_image(task, image, "fetching");
-}
-
-static int prepare_fetch(struct task *task, struct err *err)
-{
-    struct image image;
-    struct capacity capacity;
-    struct plan_facts facts = {.image = &image, .image_limit_bytes = KERNEL_LIMIT_BYTES};
-    if (image_parse(task->record.request.args, &image, err) < 0)
-        return -1;
-    struct image present;
-    if (must(store_image_find(task->tasks->config.store, image.id, &present, err), err) == 1)
-        return err_set(err, ERR_IMAGE_EXISTS, "image %s is here already", image.id);
-    if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
-        return -1;
-    if (image.kind == IMAGE_DISK) {
-        uint64_t known = image.compression == COMPRESSION_NONE ? image.transfer_bytes : 0;
-        if (admit_disk(&capacity, known, "the image", err) < 0)
-            return -1;
-        facts.image_limit_bytes = admit_disk_free_bytes(&capacity) / MIB * MIB;
-    } else if (!capacity.storage) {
-        return err_set(err, ERR_STORAGE_MISSING, "the node has no storage to keep a kernel on");
-    }
-    put_new_image(task, &image);
-    plan_make(OP_IMAGE_FETCH, &facts, &task->plan);
-    return 0;
-}
-
-static int prepare_image_delete(struct task *task, struct err *err)
-{
-    struct store *store = task->tasks->config.store;
-    char id[UUID_TEXT_BYTES];
-    struct image image;
-    struct slice *slices;
-    size_t count;
-    bool used = false;
-    if (image_delete_parse(task->record.request.args, id, err) < 0)
-        return -1;
-    if (must(store_image_find(store, id, &image, err), err) == 0)
-        return err_set(err, ERR_IMAGE_NOT_FOUND, "there is no image %s", id);
-    if (task_image_shared(task, id))
-        return err_set(err, ERR_IMAGE_IN_USE, "a request uses image %s", id);
-    must(store_slices(store, &slices, &count, err), err);
-    for (size_t i = 0; i < count; i++)
-        used |= slices[i].boot == BOOT_KERNEL &&
-                (strcmp(slices[i].kernel, id) == 0 || strcmp(slices[i].ramdisk, id) == 0);
-    slices_free(slices, count);
-    if (used)
-        return err_set(err, ERR_IMAGE_IN_USE, "a slice starts from image %s", id);
-    struct plan_facts facts = {.image = &image};
-    image.ready = false;
-    must(store_image_put(store, &image, err), err);
-    plan_make(OP_IMAGE_DELETE, &facts, &task->plan);
-    return 0;
 }
 
 /* --- Provision --------------------------------------------------------------------------------- */
@@ -173,11 +57,11 @@ static int admit_provision(struct task *task, struct slice *slice, struct image 
 {
     struct capacity capacity;
     if (slice->boot == BOOT_KERNEL &&
-        (check_kernel(task, slice->kernel, IMAGE_KERNEL, err) < 0 ||
-         (slice->ramdisk[0] && check_kernel(task, slice->ramdisk, IMAGE_RAMDISK, err) < 0)))
+        (task_check_kernel(task, slice->kernel, IMAGE_KERNEL, err) < 0 ||
+         (slice->ramdisk[0] && task_check_kernel(task, slice->ramdisk, IMAGE_RAMDISK, err) < 0)))
         return -1;
     if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0 || admit_pool(&capacity, err) < 0 ||
-        choose_type(slice, &capacity, err) < 0 || find_image(task, image, ready, err) < 0 ||
+        choose_type(slice, &capacity, err) < 0 || task_find_image(task, image, ready, err) < 0 ||
         check_image_size(slice, image, err) < 0 || admit_vcpus(&capacity, slice->vcpus, err) < 0)
         return -1;
     if (slice->desired_running && admit_memory(&capacity, slice, err) < 0)
@@ -207,11 +91,11 @@ static int prepare_provision(struct task *task, struct err *err)
         return -1;
     }
     if (!ready)
-        put_new_image(task, &image);
+        task_put_new_image(task, &image);
     slice.state = SLICE_PROVISIONING;
     slice.domain_id = -1;
-    slice.disk_thin_id = next_thin_id(task);
-    slice.seed_thin_id = next_thin_id(task);
+    slice.disk_thin_id = task_next_thin_id(task);
+    slice.seed_thin_id = task_next_thin_id(task);
     put_slice(task, &slice);
     struct plan_facts facts = {.slice = &slice,
                                .image = &image,
@@ -241,6 +125,30 @@ static int domain_of(struct task *task, const char *slice, struct plan_facts *fa
     return 0;
 }
 
+static bool is_started(const struct task *task, const char *slice)
+{
+    for (const struct task *other = task->tasks->first; other; other = other->next)
+        if (other != task && other->prepared && strcmp(other->record.request.slice, slice) == 0)
+            return true;
+    return false;
+}
+
+/* What the node starts by itself was promised its memory before. When a machine has come back with
+ * less, the promises do not fit any more: then those that come first get it. */
+static void count_started(struct task *task, struct capacity *capacity)
+{
+    struct slice *slices;
+    size_t count;
+    struct err err;
+    must(store_slices(task->tasks->config.store, &slices, &count, &err), &err);
+    capacity->memory_promised_mib = 0;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(slices[i].id, task->record.request.slice) != 0 &&
+            (slices[i].domain_id >= 0 || is_started(task, slices[i].id)))
+            capacity->memory_promised_mib += admit_slice_memory_mib(&slices[i]);
+    slices_free(slices, count);
+}
+
 static int admit_start(struct task *task, const struct slice *slice, struct err *err)
 {
     struct capacity capacity;
@@ -248,6 +156,8 @@ static int admit_start(struct task *task, const struct slice *slice, struct err 
         return -1;
     if (!capacity.storage)
         return err_set(err, ERR_STORAGE_MISSING, "the node has no storage");
+    if (task->record.internal)
+        count_started(task, &capacity);
     return admit_memory(&capacity, slice, err);
 }
 
@@ -321,7 +231,7 @@ static int prepare_snapshot(struct task *task, struct slice *slice, struct plan_
         if (must(store_snapshot_find(task->tasks->config.store, args.snapshot, &snapshot, err),
                  err) == 1)
             return err_set(err, ERR_SNAPSHOT_EXISTS, "snapshot %s exists already", args.snapshot);
-        snapshot.thin_id = next_thin_id(task);
+        snapshot.thin_id = task_next_thin_id(task);
     } else if (find_snapshot(task, slice, args.snapshot, &snapshot, err) < 0) {
         return -1;
     }
@@ -329,7 +239,7 @@ static int prepare_snapshot(struct task *task, struct slice *slice, struct plan_
         if (facts->domain && !facts->shut_down && !args.restart)
             return err_set(err, ERR_SLICE_RUNNING,
                            "slice %s is running: stop it first, or ask with restart", slice->id);
-        facts->new_disk_id = next_thin_id(task);
+        facts->new_disk_id = task_next_thin_id(task);
     }
     plan_make(operation, facts, &task->plan);
     return 0;
@@ -364,9 +274,9 @@ int task_prepare(struct task *task, struct err *err)
     case OP_SLICE_PROVISION:
         return prepare_provision(task, err);
     case OP_IMAGE_FETCH:
-        return prepare_fetch(task, err);
+        return task_prepare_fetch(task, err);
     case OP_IMAGE_DELETE:
-        return prepare_image_delete(task, err);
+        return task_prepare_image_delete(task, err);
     case OP_NODE_REPORT:
         return 0;
     default:

@@ -220,6 +220,10 @@ class Node:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def screen(self) -> str:
+        """What the status files show."""
+        return "".join(path.read_text() for path in sorted(self.run.glob("status/[0-9]*")))
+
     def memory_kib(self) -> int:
         assert self.process is not None
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

@@ -60,7 +60,7 @@ def test_enrol_register_provision(make_node: Callable[..., Node], controller: Co
     identity = node.folder / "state" / "identity"
     assert {path.stat().st_mode & 0o777 for path in identity.iterdir()} == {0o600}
     assert "PRIVATE KEY" in (identity / "key.pem").read_text()
-    assert (node.run / "status" / "40-agent").read_text().startswith(f"node: {node_id(node)}")
+    wait_until(lambda: f"node: {node_id(node)}" in node.screen(), "the screen says so")
 
 
 def test_identity_outlives_a_restart(make_node: Callable[..., Node],
@@ -157,8 +157,7 @@ def test_used_token_and_wrong_token(make_node: Callable[..., Node],
     second = make_node(conf)
     second.start()
     problem(second, "token_used")
-    wait_until(lambda: "token_used" in (second.run / "status" / "90-problems").read_text(),
-               "the screen says so")
+    wait_until(lambda: "token_used" in second.screen(), "the screen says so")
     third = make_node("\n".join(
         "slicenode.token=wrong.token" if line.startswith("slicenode.token=") else line
         for line in conf.splitlines()) + "\n")

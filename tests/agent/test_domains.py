@@ -149,3 +149,18 @@ def test_node_reboot(node: Node, small: dict[str, Any]) -> None:
     node.idle()
     assert node.disk(runs).read_bytes()[:6] == b"KEPT!!"
     assert node.state(stopped) == "stopped" and set(node.domains()) == {runs}
+
+
+def test_what_no_longer_fits_fails(node: Node, small: dict[str, Any]) -> None:
+    """A machine that comes back with less memory starts what it can and says what it cannot."""
+    large, fits = provision(node, small, memory_mib=2048), provision(node, small)
+    node.power_cut()
+    node.settings(memory_mib=1024)
+    node.start()
+    failed = node.wait_state(large, "failed")
+    assert failed["error"]["code"] == "insufficient_memory"
+    node.wait_state(fits, "running")
+    node.settings(memory_mib=8192)
+    node.idle()
+    node.do("slice.start", large)
+    assert node.state(large) == "running"

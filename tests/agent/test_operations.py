@@ -143,6 +143,16 @@ def test_console_and_report(node: Node, small: dict[str, Any]) -> None:
     assert [item["id"] for item in report["slices"]] == [slice_id]
 
 
+def test_console_of_control_characters(node: Node, small: dict[str, Any]) -> None:
+    """The answer stays within a message, whatever JSON makes of the bytes."""
+    slice_id = provision(node, small)
+    log = node.folder / "console" / f"guest-{slice_id}.log"
+    log.write_bytes(b"\x01\xff\x1b" * 300000)
+    result = node.do("slice.console", slice_id, bytes=900000)
+    assert result["truncated"] is True and result["console"].endswith("\x01\ufffd\x1b")
+    assert len(json.dumps(result)) < 3 << 20
+
+
 def test_repeated_request_does_nothing(node: Node, small: dict[str, Any]) -> None:
     slice_id, request = str(uuid.uuid4()), str(uuid.uuid4())
     node.submit("slice.provision", slice_id, request, **slice_args(small))

@@ -1,0 +1,122 @@
+/* Before a request runs that brings or removes an image, or needs one. */
+#include "must.h"
+#include "task_internal.h"
+
+#include <string.h>
+
+#define KERNEL_LIMIT_BYTES (512 * MIB)
+
+uint32_t task_next_thin_id(struct task *task)
+{
+    uint32_t thin_id;
+    struct err err;
+    must(store_next_thin_id(task->tasks->config.store, &thin_id, &err), &err);
+    return thin_id;
+}
+
+static void tell_image(struct task *task, const struct image *image, const char *state)
+{
+    json_t *result = json_pack("{s:s, s:s}", "id", image->id, "state", state);
+    outbox_add(task->tasks->config.outbox,
+               EVENT(.type = "image.state", .request = task->record.request.id, .result = result));
+    json_decref(result);
+}
+
+int task_check_kernel(struct task *task, const char *id, enum image_kind kind, struct err *err)
+{
+    struct image image;
+    int found = must(store_image_find(task->tasks->config.store, id, &image, err), err);
+    if (!found || !image.ready)
+        return err_set(err, ERR_IMAGE_NOT_FOUND, "there is no %s %s",
+                       kind == IMAGE_KERNEL ? "kernel" : "ramdisk", id);
+    if (image.kind != kind)
+        return err_set(err, ERR_INVALID_ARGUMENT, "image %s is no %s", id,
+                       kind == IMAGE_KERNEL ? "kernel" : "ramdisk");
+    return 0;
+}
+
+/* Finds the image a slice is made from, or prepares to fetch it: `asked` is what the request says
+ * and becomes what the store has. */
+int task_find_image(struct task *task, struct image *asked, bool *ready, struct err *err)
+{
+    struct image image;
+    int found = must(store_image_find(task->tasks->config.store, asked->id, &image, err), err);
+    *ready = found && image.ready;
+    if (*ready) {
+        if (image.kind != IMAGE_DISK)
+            return err_set(err, ERR_INVALID_ARGUMENT, "image %s is no disk", asked->id);
+        if (asked->sha256[0] && image.sha256[0] && strcmp(asked->sha256, image.sha256) != 0)
+            return err_set(err, ERR_IMAGE_EXISTS, "image %s is here with another sha256, %s",
+                           asked->id, image.sha256);
+        *asked = image;
+        return 0;
+    }
+    if (!asked->url[0])
+        return err_set(err, ERR_IMAGE_NOT_FOUND, "image %s is not here and has no url", asked->id);
+    /* What a deletion that failed has left is removed before the import. */
+    if (found)
+        asked->thin_id = image.thin_id;
+    return 0;
+}
+
+void task_put_new_image(struct task *task, struct image *image)
+{
+    struct err err;
+    if (image->kind == IMAGE_DISK && !image->thin_id)
+        image->thin_id = task_next_thin_id(task);
+    must(store_image_put(task->tasks->config.store, image, &err), &err);
+    tell_image(task, image, "fetching");
+}
+
+int task_prepare_fetch(struct task *task, struct err *err)
+{
+    struct image image;
+    struct capacity capacity;
+    struct plan_facts facts = {.image = &image, .image_limit_bytes = KERNEL_LIMIT_BYTES};
+    if (image_parse(task->record.request.args, &image, err) < 0)
+        return -1;
+    struct image present;
+    if (must(store_image_find(task->tasks->config.store, image.id, &present, err), err) == 1)
+        return err_set(err, ERR_IMAGE_EXISTS, "image %s is here already", image.id);
+    if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
+        return -1;
+    if (image.kind == IMAGE_DISK) {
+        uint64_t known = image.compression == COMPRESSION_NONE ? image.transfer_bytes : 0;
+        if (admit_disk(&capacity, known, "the image", err) < 0)
+            return -1;
+        facts.image_limit_bytes = admit_disk_free_bytes(&capacity) / MIB * MIB;
+    } else if (!capacity.storage) {
+        return err_set(err, ERR_STORAGE_MISSING, "the node has no storage to keep a kernel on");
+    }
+    task_put_new_image(task, &image);
+    plan_make(OP_IMAGE_FETCH, &facts, &task->plan);
+    return 0;
+}
+
+int task_prepare_image_delete(struct task *task, struct err *err)
+{
+    struct store *store = task->tasks->config.store;
+    char id[UUID_TEXT_BYTES];
+    struct image image;
+    struct slice *slices;
+    size_t count;
+    bool used = false;
+    if (image_delete_parse(task->record.request.args, id, err) < 0)
+        return -1;
+    if (must(store_image_find(store, id, &image, err), err) == 0)
+        return err_set(err, ERR_IMAGE_NOT_FOUND, "there is no image %s", id);
+    if (task_image_shared(task, id))
+        return err_set(err, ERR_IMAGE_IN_USE, "a request uses image %s", id);
+    must(store_slices(store, &slices, &count, err), err);
+    for (size_t i = 0; i < count; i++)
+        used |= slices[i].boot == BOOT_KERNEL &&
+                (strcmp(slices[i].kernel, id) == 0 || strcmp(slices[i].ramdisk, id) == 0);
+    slices_free(slices, count);
+    if (used)
+        return err_set(err, ERR_IMAGE_IN_USE, "a slice starts from image %s", id);
+    struct plan_facts facts = {.image = &image};
+    image.ready = false;
+    must(store_image_put(store, &image, err), err);
+    plan_make(OP_IMAGE_DELETE, &facts, &task->plan);
+    return 0;
+}
