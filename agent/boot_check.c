@@ -45,6 +45,7 @@ static void clean_line(const char *line, size_t length, char clean[static LINE_B
 struct findings {
     bool prompt_last; /* the last line that says anything is a prompt */
     char error[LINE_BYTES];
+    char fatal[LINE_BYTES]; /* an error other than that of a search, which good boots show too */
     char last[LINE_BYTES];
 };
 
@@ -71,6 +72,8 @@ static void read_lines(const char *console, size_t length, struct findings *foun
                 memcpy(found->last, clean, sizeof(clean));
             if (strncmp(clean, "error:", 6) == 0)
                 memcpy(found->error, clean, sizeof(clean));
+            if (strncmp(clean, "error:", 6) == 0 && !strstr(clean, "no such device"))
+                memcpy(found->fatal, clean, sizeof(clean));
         }
         line = stop + 1;
     }
@@ -91,10 +94,10 @@ enum boot_verdict boot_check(const char *console, size_t length, bool ended, str
         return BOOT_LOADER_FAILED;
     }
     /* Without an error of the loader it may have been a kernel that says nothing. */
-    if (ended && found.error[0]) {
+    if (ended && found.fatal[0]) {
         err_set(err, ERR_IMAGE_NOT_BOOTABLE,
                 "the image has nothing to boot: the slice ended before a kernel ran, after: %s",
-                found.error);
+                found.fatal);
         return BOOT_LOADER_FAILED;
     }
     return BOOT_UNKNOWN;

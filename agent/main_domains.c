@@ -13,7 +13,7 @@
 
 #define CHECK_INTERVAL_MS 10000 /* besides the hypervisor's own notices */
 #define BOOT_INTERVAL_MS 1000
-#define BOOT_WATCH_MS 90000
+#define BOOT_WATCH_MS 180000 /* a boot loader under emulation and load takes its time */
 #define BOOT_TEXT_LIMIT (64u << 10)
 #define CONSOLE_EVENT_BYTES 4096
 #define CRASHES_MAX 5
