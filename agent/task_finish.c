@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CONSOLE_EVENT_BYTES 4096
 #define CONSOLE_ANSWER_BYTES (2u << 20)
 
 static bool find_slice(struct task *task, struct slice *slice)
@@ -24,14 +25,22 @@ static void set_state(struct task *task, struct slice *slice, enum slice_state s
                       const char *reason)
 {
     struct err err;
+    CLEANUP_FREE char *console = NULL;
+    bool truncated;
     slice->state = state;
+    /* Why a slice has failed often stands on its console. */
+    if (state == SLICE_FAILED && slice->error.code != ERR_NONE &&
+        console_tail(task->tasks->config.paths.console_dir, slice->id, CONSOLE_EVENT_BYTES,
+                     &console, &truncated, NULL) < 0)
+        console = NULL;
     must(store_slice_put(task->tasks->config.store, slice, &err), &err);
     json_t *result = json_pack("{s:s, s:s, s:s}", "state", slice_state_name(state), "desired",
                                slice->desired_running ? "running" : "stopped", "reason", reason);
     outbox_add(task->tasks->config.outbox,
                EVENT(.type = "slice.state",
                      .request = task->record.internal ? NULL : task->record.request.id,
-                     .slice = slice->id, .result = result, .error = &slice->error));
+                     .slice = slice->id, .result = result, .error = &slice->error,
+                     .console = console));
     json_decref(result);
     log_notice("slice %s %s", slice->name, slice_state_name(state));
     slice_free(slice);

@@ -107,6 +107,7 @@ def test_image_without_a_boot_loader(node: Node, images: Images) -> None:
     assert event["error"]["code"] == "image_not_bootable"
     assert "no such device" in event["error"]["message"]
     assert "grub>" in event["error"]["console"]
+    assert "grub>" in next_state(follower, "failed")["error"]["console"], "once it is cleared away"
     follower.close()
     node.idle()
     assert node.domains() == {} and node.state(slice_id) == "failed"

@@ -139,9 +139,10 @@ def test_image_without_a_boot_loader_fails_and_shows_its_console(rack: Rack) -> 
     asked = rack.try_controller(
         "provision", "--name", "noboot", "--image", "noboot.raw.zst", "--memory-mib", "128", "--disk-gib", "1",
         "--wait", seconds=300)
-    assert asked.returncode == 1, asked.stdout
+    # The request is done when the domain runs; what its boot loader finds shows a while later.
+    assert asked.returncode == 0, asked.stdout
+    rack.wait_state("noboot", "failed")
     failed = rack.slice("noboot")
-    assert failed["state"] == "failed"
     assert failed["error"]["code"] in ("boot_failed", "image_not_bootable")
     assert "grub" in failed["error"]["console"].lower()
     assert rack.ssh(0, "hostname") == "web", "the node's other slice suffered"
