@@ -17,7 +17,7 @@
 #define LINE_LIMIT (1u << 20)
 #define OUTPUT_LIMIT (8u << 20) /* of a client that does not read */
 #define READ_BYTES 65536
-#define BACKLOG 16
+#define BACKLOG 128
 
 struct api_call {
     struct client *client;
