@@ -35,6 +35,7 @@ class Rack:
         self.port = free_port()
         self.key = folder / "key"
         self.parameters = ""
+        self.registered_at = 0.0
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
         with (folder / "controller.log").open("ab") as log:
             self.server = subprocess.Popen(
@@ -80,6 +81,7 @@ class Rack:
                         "--disk", f"{self.node.folder}/disk.img,size=20G,durable", *forwards)
         seconds = REGISTERED_SECONDS * PATIENCE
         self.controller("wait", "--registered", *other, "--timeout", f"{seconds:.0f}s", seconds=seconds + 10)
+        self.registered_at = time.monotonic()
         wait_until(lambda: self.json("nodes")[0]["status"] is not None, "the node's status", 60)
 
     def provision(self, name: str, image: str, number: int, *options: str, wait: bool = True) -> dict[str, Any]:
