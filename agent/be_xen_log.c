@@ -6,27 +6,36 @@
 #include <stdio.h>
 #include <string.h>
 
-/* libxl puts "libxl_nic.c:123:nic_add:Domain 5:" before what it has to say. The place is of no use
- * to an operator. */
+/* A word that ends with a colon, and what follows it; NULL when the text does not begin so. */
+static const char *skip_word(const char *text)
+{
+    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
+
+    if (length == 0 || text[length] != ':')
+        return NULL;
+    text += length + 1;
+    return text + strspn(text, " ");
+}
+
+/* libxl puts "libxl_nic.c:123:nic_add:" before what it has to say, libxc "panic: xg_dom.c:45: f: ".
+ * The place is of no use to an operator. */
 static const char *skip_place(const char *text)
 {
-    const char *colon = strchr(text, ':');
+    const char *file = strncmp(text, "panic: ", 7) == 0 ? text + 7 : text;
+    const char *line = skip_word(file);
+    const char *function = line && isdigit((unsigned char)*line) ? skip_word(line) : NULL;
 
-    if (!colon || colon - text < 3 || strncmp(colon - 2, ".c", 2) != 0)
+    if (!function)
         return text;
-    const char *function = strchr(colon + 1, ':');
-    if (!function || !isdigit((unsigned char)colon[1]))
-        return text;
-    const char *message = strchr(function + 1, ':');
-    return message ? message + 1 : text;
+    const char *message = skip_word(function);
+    return message ? message : function;
 }
 
 static void keep_error(struct be_xen_log *log, const char *text)
 {
     size_t used = strlen(log->errors);
 
-    while (*text == ' ')
-        text++;
     if (strstr(log->errors, text))
         return;
     snprintf(log->errors + used, sizeof(log->errors) - used, "%s%s", used ? "; " : "", text);

@@ -132,8 +132,22 @@ static int fill(struct be_xen *xen, const struct domain_config *config, libxl_do
 
 /* --- Memory -------------------------------------------------------------------------------------- */
 
-/* Waits until the memory that the domain needs is free: that of one destroyed a moment ago comes
- * back in pieces. */
+/* Whether some domain is on its way out and will give its memory back. */
+static bool is_any_dying(struct be_xen *xen)
+{
+    int count = 0;
+    bool dying = false;
+    libxl_dominfo *list = libxl_list_domain(xen->context, &count);
+
+    for (int i = 0; list && i < count; i++)
+        dying = dying || list[i].dying;
+    if (list)
+        libxl_dominfo_list_free(list, count);
+    return dying;
+}
+
+/* Waits until the memory that the domain needs is free, as long as there is hope: a large domain's
+ * comes back in pieces when it is destroyed. */
 static int wait_for_memory(struct be_xen *xen, libxl_domain_config *domain, struct err *err)
 {
     uint64_t until = monotonic_ms() + MEMORY_WAIT_MS, need_kib, free_kib;
@@ -148,11 +162,13 @@ static int wait_for_memory(struct be_xen *xen, libxl_domain_config *domain, stru
     if (code)
         return be_xen_fail(xen, err, code, "calculate the memory of", domain->c_info.name);
     for (;;) {
+        bool hope = is_any_dying(xen); /* asked first: it may end between the two questions */
+
         if (be_xen_free_kib(xen, &free_kib, err) < 0)
             return -1;
         if (free_kib >= need_kib)
             return 0;
-        if (monotonic_ms() >= until)
+        if (monotonic_ms() >= until || !hope)
             return err_set(err, ERR_INSUFFICIENT_MEMORY,
                            "slice %s needs %" PRIu64 " MiB with its overhead and %" PRIu64
                            " MiB are free",
