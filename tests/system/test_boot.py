@@ -61,9 +61,10 @@ def test_bios_iso_with_conf_and_every_kind_of_disk(nodes: Nodes, artefacts: Arte
 
     node.start("--iso", str(iso), *disks)
     node.wait_for(r"problem: .*slicenode\.colour.*\[conf_invalid\]")
-    node.wait_for(r"disk sda: 6144 MiB, claimed")
-    node.wait_for(r"disk sdb: 5000 MiB, foreign: ext4 labelled customer; left untouched")
-    node.wait_for(r"disk sdc: 5000 MiB, foreign")
+    node.wait_for(r"disk sd[abc]: 6144 MiB, claimed")
+    found = r"^  disk +sd[abc] 5000 MiB foreign: ext4 labelled customer; left untouched \(.*, {}\)$"
+    node.wait_for(found.format("FOREIGN"))
+    node.wait_for(found.format("NAMED"))
     node.wait_for(r"disk vda: 2048 MiB, too_small")
     node.wait_for(r"storage ready: 6\d\d\d MiB")
     assert address_of(node).startswith("10.0.2.")
@@ -71,17 +72,18 @@ def test_bios_iso_with_conf_and_every_kind_of_disk(nodes: Nodes, artefacts: Arte
     status = node.status()
     assert re.search(r"^  name +rack-7$", status, re.M), status
     assert re.search(r"^  xen +4\.20", status, re.M), status
-    assert re.search(r"sda 6144 MiB claimed: .*\(.*HARDDISK.*, BLANK\)", status), status
+    assert re.search(r"sd[abc] 6144 MiB claimed: .*\(.*HARDDISK.*, BLANK\)", status), status
     node.press_power_button()
     node.wait_for(r"slicenode: ready to power off")
     node.wait_for_end()
     assert {path: digest(path) for path in before} == before, "a disk that was not claimed was written to"
 
-    append = "slicenode.disk=/dev/sda,serial=NAMED:wipe"
+    # by serial number: the kernel gives out the names anew at each boot
+    append = "slicenode.disk=serial=BLANK,serial=NAMED:wipe"
     node.start("--kernel", str(artefacts.out), "--append", append, *disks)
-    node.wait_for(r"disk sdc: wiping, as slicenode\.disk says")
-    node.wait_for(r"disk sdb: 5000 MiB, foreign")
-    node.wait_for(r"new disks join the volume group: sdc")
+    node.wait_for(r"disk sd[abc]: wiping, as slicenode\.disk says")
+    node.wait_for(r"disk sd[abc]: 5000 MiB, foreign")
+    node.wait_for(r"new disks join the volume group: sd[abc]")
     node.wait_for(r"storage ready: 1[01]\d\d\d MiB")
     node.power_off()
     assert digest(foreign) == before[foreign] and digest(small) == before[small]
