@@ -123,7 +123,9 @@ class Rack:
         return subprocess.run(
             ["ssh", "-i", self.key, "-p", str(self.ports[number]), "-o", "StrictHostKeyChecking=no",
              "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes",
-             "-o", "ConnectTimeout=20", f"{user}@127.0.0.1", command],
+             "-o", "ConnectTimeout=20",
+             # A guest that crashes closes no connection.
+             "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6", f"{user}@127.0.0.1", command],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300 * PATIENCE)
 
     def ssh(self, number: int, command: str, user: str = "root", seconds: float = 90) -> str:
