@@ -6,7 +6,7 @@
         node.wait_for(r"storage ready")
 
 Tests wait for events, never for a time. Times are for a machine of two cores without KVM that does nothing else;
-SLICENODE_TEST_PATIENCE multiplies them.
+SLICENODE_TEST_PATIENCE multiplies them, by 2 unless set.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE = float(os.environ.get("SLICENODE_TEST_PATIENCE", "1"))
+PATIENCE = float(os.environ.get("SLICENODE_TEST_PATIENCE", "2"))
 BOOT_SECONDS = 120.0
 # What a console says when waiting any longer is in vain.
 HOPELESS = re.compile(r"Kernel panic|FATAL TRAP|Panic on CPU|not syncing|No bootable device|boot failed", re.IGNORECASE)
