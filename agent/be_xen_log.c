@@ -100,7 +100,8 @@ int be_xen_fail(struct be_xen *xen, struct err *err, int code, const char *what,
         kind = ERR_INSUFFICIENT_MEMORY;
     else if (code == ERROR_TIMEDOUT)
         kind = ERR_TIMEOUT;
-    return err_set(
-        err, kind, "cannot %s%s%s: %s (%s)", what, slice ? " slice " : "", slice ? slice : "",
-        xen->log.errors[0] ? xen->log.errors : "libxl gave no reason", libxl_error_to_string(code));
+    else if (strstr(xen->log.errors, "no loader found"))
+        kind = ERR_IMAGE_NOT_BOOTABLE; /* the kernel is none that Xen can start */
+    return err_set(err, kind, "cannot %s%s%s: %s", what, slice ? " slice " : "", slice ? slice : "",
+                   xen->log.errors[0] ? xen->log.errors : libxl_error_to_string(code));
 }
