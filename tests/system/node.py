@@ -27,6 +27,8 @@ PATIENCE = float(os.environ.get("SLICENODE_TEST_PATIENCE", "2"))
 BOOT_SECONDS = 120.0
 # What a console says when waiting any longer is in vain.
 HOPELESS = re.compile(r"Kernel panic|FATAL TRAP|Panic on CPU|not syncing|No bootable device|boot failed", re.IGNORECASE)
+# An emulator that got no time while Xen counted timer ticks: Xen starts again by itself, and the wait goes on.
+STARVED = "IO-APIC + timer doesn't work"
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -108,7 +110,7 @@ class Node:
             if found:
                 return found
             hopeless = HOPELESS.search(text)
-            if hopeless and not expression.search(text):
+            if hopeless and STARVED not in text:
                 raise NodeError(self._story(f"{hopeless.group(0)} while waiting for {pattern!r}"))
             if ended:
                 raise NodeError(self._story(f"QEMU ended while waiting for {pattern!r}"))

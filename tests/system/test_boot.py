@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from conftest import Artefacts
-from node import BOOT_SECONDS, Node, free_port
+from node import BOOT_SECONDS, PATIENCE, Node, free_port
 
 Nodes = Callable[[str], Node]
 
@@ -174,8 +175,15 @@ def ssh_command(port: int, key: Path) -> list[str]:
 
 
 def ssh(port: int, key: Path, command: str) -> str:
+    """What the command prints on the node; a connection that is not taken yet is tried again."""
     words = [*ssh_command(port, key), "root@127.0.0.1", command]
-    return subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True).stdout
+    end = time.monotonic() + BOOT_SECONDS * PATIENCE
+    while True:
+        result = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if result.returncode == 0:
+            return result.stdout
+        assert result.returncode == 255 and time.monotonic() < end, result.stderr
+        time.sleep(1)
 
 
 def test_vlan_on_a_bond(nodes: Nodes, artefacts: Artefacts) -> None:
