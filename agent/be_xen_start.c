@@ -73,6 +73,9 @@ static int fill_general(struct be_xen *xen, const struct domain_config *config,
     /* All memory is promised before the first page is taken: two domains built at once cannot both
      * get half of theirs. */
     libxl_defbool_set(&build->claim_mode, true);
+    /* A host whose TSC is not invariant would trap every read of it, nine of ten exits of a busy slice.
+     * Slices do not migrate, and Xen's clock, by which their kernels keep time, allows for such a TSC. */
+    build->tsc_mode = LIBXL_TSC_MODE_NATIVE;
     build->kernel = xstrdup(config->kernel_path);
     build->ramdisk = text_or_null(config->ramdisk_path);
     build->cmdline = text_or_null(config->command_line);
