@@ -26,6 +26,12 @@ class Artefacts:
     efi: Path
     pxe: Path
 
+    @classmethod
+    def of(cls, out: Path) -> Artefacts:
+        isos = sorted(out.glob("slicenode-*.iso"))
+        assert isos, "the image is not built: run make"
+        return cls(out=out, iso=isos[-1], efi=out / "slicenode.efi", pxe=out / "pxe")
+
     def personalised(self, image: Path, conf: str, folder: Path) -> Path:
         """A copy of the image with this slicenode.conf in its slot, mistakes and all."""
         conf_path = folder / "slicenode.conf"
@@ -39,10 +45,7 @@ class Artefacts:
 
 @pytest.fixture(scope="session")
 def artefacts() -> Artefacts:
-    out = REPOSITORY / "out"
-    isos = sorted(out.glob("slicenode-*.iso"))
-    assert isos, "the image is not built: run make"
-    return Artefacts(out=out, iso=isos[-1], efi=out / "slicenode.efi", pxe=out / "pxe")
+    return Artefacts.of(REPOSITORY / "out")
 
 
 @pytest.fixture

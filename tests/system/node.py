@@ -188,6 +188,36 @@ def free_port() -> int:
         return port
 
 
+def ssh_words(key: Path, port: int, user: str, *options: str) -> list[str]:
+    """The ssh command for a port of the loopback behind which a node or a slice listens."""
+    settings = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes",
+                "IdentitiesOnly=yes", "ConnectTimeout=30",
+                # The usual post-quantum exchange takes an emulated CPU seconds, at each connection.
+                "KexAlgorithms=curve25519-sha256",
+                # A guest that crashes closes no connection.
+                "ServerAliveInterval=10", "ServerAliveCountMax=6", *options)
+    words = ["ssh", "-i", str(key), "-p", str(port)]
+    for setting in settings:
+        words += ["-o", setting]
+    return [*words, f"{user}@127.0.0.1"]
+
+
+def run_ssh(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """One try."""
+    return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300 * PATIENCE)
+
+
+def retry_ssh(words: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
+    """Until the other end lets us in; then what the command did."""
+    end = time.monotonic() + seconds * PATIENCE
+    while True:
+        done = run_ssh(words)
+        # 255 is ssh's own: not there yet, or gone in between.
+        if done.returncode != 255 or time.monotonic() > end:
+            return done
+        time.sleep(1)
+
+
 @atexit.register
 def stop_all() -> None:
     for node in list(Node.running):

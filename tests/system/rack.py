@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Artefacts
-from node import PATIENCE, REPOSITORY, Node, die_with_parent, free_port
+from node import PATIENCE, REPOSITORY, Node, die_with_parent, free_port, retry_ssh, run_ssh, ssh_words
 
 SLICES = 6
 REGISTERED_SECONDS = 150.0
@@ -125,25 +125,14 @@ class Rack:
         return found if isinstance(found, list) else [found]
 
     def try_ssh(self, number: int, command: str, user: str = "root") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["ssh", "-i", self.key, "-p", str(self.ports[number]), "-o", "StrictHostKeyChecking=no",
-             "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes",
-             "-o", "ConnectTimeout=20",
-             # The usual post-quantum exchange takes an emulated CPU seconds, at each connection.
-             "-o", "KexAlgorithms=curve25519-sha256",
-             # A guest that crashes closes no connection.
-             "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6", f"{user}@127.0.0.1", command],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300 * PATIENCE)
+        return run_ssh(self._ssh_words(number, command, user))
+
+    def _ssh_words(self, number: int, command: str, user: str) -> list[str]:
+        return [*ssh_words(self.key, self.ports[number], user), command]
 
     def ssh(self, number: int, command: str, user: str = "root", seconds: float = 90) -> str:
         """What a command in the slice prints; waits until the slice lets us in."""
-        end = time.monotonic() + seconds * PATIENCE
-        while True:
-            done = self.try_ssh(number, command, user)
-            # 255 is ssh's own: not there yet, or gone in between.
-            if done.returncode != 255 or time.monotonic() > end:
-                break
-            time.sleep(1)
+        done = retry_ssh(self._ssh_words(number, command, user), seconds)
         assert done.returncode == 0, f"ssh {command!r}: {done.returncode} {done.stdout}{done.stderr}\n{self.story()}"
         return done.stdout.strip()
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from conftest import Artefacts
-from node import BOOT_SECONDS, PATIENCE, Node, free_port
+from node import BOOT_SECONDS, Node, free_port, retry_ssh, run_ssh, ssh_words
 
 Nodes = Callable[[str], Node]
 
@@ -164,26 +163,15 @@ def test_static_address_and_ssh_only_by_key(nodes: Nodes, artefacts: Artefacts) 
     ports = re.findall(r"^(?:tcp|udp)\s+\d+\s+\d+\s+\S+:(\d+)\s", listening, re.M)
     assert ports == ["22"], listening
     assert "default via 10.0.2.2" in ssh(port, key, "ip route")
-    refused = ssh_command(port, key) + ["-o", "PubkeyAuthentication=no", "root@127.0.0.1", "true"]
-    result = subprocess.run(refused, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    result = run_ssh([*ssh_words(key, port, "root", "PubkeyAuthentication=no"), "true"])
     assert result.returncode != 0 and "Permission denied (publickey)" in result.stderr
 
 
-def ssh_command(port: int, key: Path) -> list[str]:
-    options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes", "ConnectTimeout=30")
-    return ["ssh", "-p", str(port), "-i", str(key), "-o", "IdentitiesOnly=yes", *sum((["-o", o] for o in options), [])]
-
-
 def ssh(port: int, key: Path, command: str) -> str:
-    """What the command prints on the node; a connection that is not taken yet is tried again."""
-    words = [*ssh_command(port, key), "root@127.0.0.1", command]
-    end = time.monotonic() + BOOT_SECONDS * PATIENCE
-    while True:
-        result = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-        if result.returncode == 0:
-            return result.stdout
-        assert result.returncode == 255 and time.monotonic() < end, result.stderr
-        time.sleep(1)
+    """What the command prints on the node."""
+    done = retry_ssh([*ssh_words(key, port, "root"), command], BOOT_SECONDS)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_vlan_on_a_bond(nodes: Nodes, artefacts: Artefacts) -> None:
