@@ -72,6 +72,9 @@ struct hypervisor {
     /* Asks the guest to power off or reboot; does not wait. */
     int (*domain_shutdown)(void *state, const char *slice, bool reboot, struct err *err);
     int (*domain_destroy)(void *state, const char *slice, struct err *err);
+    /* Stops and resumes the domain's processors; its memory stays. Fails when there is no domain. */
+    int (*domain_pause)(void *state, const char *slice, struct err *err);
+    int (*domain_unpause)(void *state, const char *slice, struct err *err);
     /* Fills up to `limit` entries of our slices' domains (dom0 and strangers are left out). */
     int (*domain_list)(void *state, struct domain_info *list, size_t limit, size_t *count,
                        struct err *err);

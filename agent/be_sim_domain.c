@@ -182,7 +182,9 @@ static int sim_shutdown(void *state, const char *slice, bool reboot, struct err 
         return -1;
     int lock = sim_lock(sim);
     json_t *domain = sim_load(path);
-    if (domain && !sim_flag(sim, "ignore_shutdown", false)) {
+    const char *now = json_string_value(json_object_get(domain, "state"));
+    bool hears = now && strcmp(now, "running") == 0;
+    if (hears && !sim_flag(sim, "ignore_shutdown", false)) {
         json_object_set_new(domain, "state", json_string("shutdown"));
         json_object_set_new(domain, "reason", json_string(reboot ? "reboot" : "poweroff"));
         result = sim_save(path, domain, err);
@@ -191,6 +193,43 @@ static int sim_shutdown(void *state, const char *slice, bool reboot, struct err 
     close(lock);
     sim_leave(sim);
     return result;
+}
+
+static int set_state(struct sim *sim, const char *slice, const char *from, const char *to,
+                     struct err *err)
+{
+    CLEANUP_FREE char *path = domain_path(sim, slice);
+    int result = 0;
+    int lock = sim_lock(sim);
+    json_t *domain = sim_load(path);
+    const char *state = json_string_value(json_object_get(domain, "state"));
+    if (!state) {
+        result = err_set(err, ERR_SLICE_STATE, "slice %s has no running domain", slice);
+    } else if (strcmp(state, from) == 0) {
+        json_object_set_new(domain, "state", json_string(to));
+        result = sim_save(path, domain, err);
+    }
+    json_decref(domain);
+    close(lock);
+    return result;
+}
+
+static int sim_pause(void *state, const char *slice, struct err *err)
+{
+    if (sim_enter(state, "domain_pause", err) < 0 ||
+        set_state(state, slice, "running", "paused", err) < 0)
+        return -1;
+    sim_leave(state);
+    return 0;
+}
+
+static int sim_unpause(void *state, const char *slice, struct err *err)
+{
+    if (sim_enter(state, "domain_unpause", err) < 0 ||
+        set_state(state, slice, "paused", "running", err) < 0)
+        return -1;
+    sim_leave(state);
+    return 0;
 }
 
 static int sim_destroy(void *state, const char *slice, struct err *err)
@@ -255,6 +294,8 @@ void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor)
                                       .domain_start = sim_start,
                                       .domain_shutdown = sim_shutdown,
                                       .domain_destroy = sim_destroy,
+                                      .domain_pause = sim_pause,
+                                      .domain_unpause = sim_unpause,
                                       .domain_list = sim_list,
                                       .domain_counters = sim_counters,
                                       .watch_fd = sim_watch_fd,

@@ -327,6 +327,8 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
                                       .domain_start = be_xen_start,
                                       .domain_shutdown = xen_shutdown,
                                       .domain_destroy = xen_destroy,
+                                      .domain_pause = be_xen_pause,
+                                      .domain_unpause = be_xen_unpause,
                                       .domain_list = xen_list,
                                       .domain_counters = xen_counters,
                                       .watch_fd = be_xen_watch_fd,

@@ -51,6 +51,9 @@ void be_xen_children_end(const sigset_t *saved);
 
 int be_xen_start(void *state, const struct domain_config *config, int *domain_id, struct err *err);
 
+int be_xen_pause(void *state, const char *slice, struct err *err);
+int be_xen_unpause(void *state, const char *slice, struct err *err);
+
 /* Counters of a domain's devices from sysfs. */
 int be_xen_read_counters(uint32_t domain_id, struct domain_counters *counters, struct err *err);
 

@@ -264,6 +264,16 @@ void domains_check(struct agent *agent)
 
 /* --- Booting slices -------------------------------------------------------------------------------- */
 
+/* What stands still says nothing about its boot. */
+static bool is_paused(struct agent *agent, const char *id)
+{
+    struct slice slice = {0};
+    if (store_slice_find(agent->store, id, &slice, NULL) != 1)
+        return false;
+    slice_free(&slice);
+    return slice.state == SLICE_PAUSED;
+}
+
 /* true when it is to be looked at again. */
 static bool look_at_boot(struct agent *agent, struct watched *watched)
 {
@@ -273,6 +283,8 @@ static bool look_at_boot(struct agent *agent, struct watched *watched)
         monotonic_ms() - watched->started_ms > BOOT_WATCH_MS)
         return false;
     if (tasks_slice_busy(agent->tasks, watched->slice))
+        return true;
+    if (is_paused(agent, watched->slice))
         return true;
     enum boot_verdict verdict = judge_boot(agent, watched, false, &error);
     bool twice = verdict == BOOT_LOADER_FAILED && watched->loader_failed;

@@ -44,6 +44,8 @@ enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_XZ, COMPRESSI
     X(SLICE_START, "slice.start")                                                                  \
     X(SLICE_STOP, "slice.stop")                                                                    \
     X(SLICE_REBOOT, "slice.reboot")                                                                \
+    X(SLICE_PAUSE, "slice.pause")                                                                  \
+    X(SLICE_UNPAUSE, "slice.unpause")                                                              \
     X(SLICE_TERMINATE, "slice.terminate")                                                          \
     X(SLICE_CONSOLE, "slice.console")                                                              \
     X(SNAPSHOT_CREATE, "snapshot.create")                                                          \

@@ -69,6 +69,9 @@ static void add_shutdown(struct plan *plan, const struct plan_facts *facts, bool
     if (!facts->domain)
         return;
     if (!facts->stop.force && !facts->shut_down) {
+        /* A paused guest cannot answer. */
+        if (facts->paused)
+            add(plan, STEP_DOMAIN_UNPAUSE);
         add(plan, STEP_DOMAIN_SHUTDOWN)->flag = reboot;
         add(plan, STEP_DOMAIN_WAIT)->seconds = facts->stop.timeout_seconds;
     }
@@ -136,6 +139,19 @@ static void plan_snapshot(const struct plan_facts *facts, struct plan *plan)
     plan->forward_from = plan->count;
 }
 
+/* A slice that is paused is let go on rather than started anew. */
+static void plan_start(const struct plan_facts *facts, struct plan *plan)
+{
+    if (facts->paused) {
+        add(plan, STEP_DOMAIN_UNPAUSE);
+    } else {
+        if (facts->domain) /* one that has ended */
+            add(plan, STEP_DOMAIN_DESTROY);
+        add_start(plan, facts->slice, facts->slice->disk_thin_id, false);
+    }
+    plan->forward_from = plan->count;
+}
+
 /* The clone is made first, so that the slice is untouched as long as something can fail. */
 static void plan_revert(const struct plan_facts *facts, struct plan *plan)
 {
@@ -171,9 +187,11 @@ void plan_make(enum operation operation, const struct plan_facts *facts, struct 
         plan_provision(facts, plan);
         break;
     case OP_SLICE_START:
-        if (facts->domain) /* one that has ended */
-            add(plan, STEP_DOMAIN_DESTROY);
-        add_start(plan, facts->slice, facts->slice->disk_thin_id, false);
+        plan_start(facts, plan);
+        break;
+    case OP_SLICE_PAUSE:
+    case OP_SLICE_UNPAUSE:
+        add(plan, operation == OP_SLICE_PAUSE ? STEP_DOMAIN_PAUSE : STEP_DOMAIN_UNPAUSE);
         plan->forward_from = plan->count;
         break;
     case OP_SLICE_STOP:

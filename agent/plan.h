@@ -23,6 +23,8 @@
     X(DOMAIN_SHUTDOWN, "domain.shutdown") /* `flag`: reboot */                                     \
     X(DOMAIN_WAIT, "domain.wait")         /* at most `seconds`, then goes on */                    \
     X(DOMAIN_DESTROY, "domain.destroy")                                                            \
+    X(DOMAIN_PAUSE, "domain.pause")     /* undo: unpaused */                                       \
+    X(DOMAIN_UNPAUSE, "domain.unpause") /* undo: paused */                                         \
     X(VOLUME_DEACTIVATE, "volume.deactivate")                                                      \
     X(VOLUME_REMOVE, "volume.remove")                                                              \
     X(SNAPSHOT_MEASURE, "snapshot.measure") /* `flag`: the origin is active */                     \
@@ -64,6 +66,7 @@ struct plan_facts {
     uint32_t new_disk_id; /* revert: the number of the disk that replaces the old one */
     bool domain;          /* the slice has a domain, running or not */
     bool shut_down;       /* ... which has shut down already */
+    bool paused;          /* ... which is paused */
     struct stop_args stop;
 };
 

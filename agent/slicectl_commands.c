@@ -17,6 +17,7 @@ const char command_usage[] =
     "  start SLICE\n"
     "  stop [--force] [--timeout SECONDS] SLICE\n"
     "  reboot [--force] [--timeout SECONDS] SLICE\n"
+    "  pause SLICE | unpause SLICE        stand still, and go on; the memory stays\n"
     "  terminate SLICE\n"
     "  console [-f] SLICE                 what it printed; -f: and goes on printing\n"
     "  snapshot list [SLICE]\n"
@@ -331,6 +332,10 @@ int command_run(struct control *control, int count, char **words)
         return command_stop(control, "slice.stop", count, words);
     if (strcmp(name, "reboot") == 0)
         return command_stop(control, "slice.reboot", count, words);
+    if (strcmp(name, "pause") == 0)
+        return command_slice(control, "slice.pause", count, words);
+    if (strcmp(name, "unpause") == 0)
+        return command_slice(control, "slice.unpause", count, words);
     if (strcmp(name, "terminate") == 0)
         return command_slice(control, "slice.terminate", count, words);
     if (strcmp(name, "console") == 0)

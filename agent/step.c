@@ -53,6 +53,10 @@ int step_run(const struct step *step, struct step_context *context, json_t *outp
         return step_domain_wait(step, context, output, err);
     case STEP_DOMAIN_DESTROY:
         return hypervisor->domain_destroy(hypervisor->state, context->slice->id, err);
+    case STEP_DOMAIN_PAUSE:
+        return hypervisor->domain_pause(hypervisor->state, context->slice->id, err);
+    case STEP_DOMAIN_UNPAUSE:
+        return hypervisor->domain_unpause(hypervisor->state, context->slice->id, err);
     case STEP_DISK_SWAP:
         return 0;
     case STEP_FILE_REMOVE:
@@ -64,6 +68,17 @@ int step_run(const struct step *step, struct step_context *context, json_t *outp
     }
 }
 
+/* A domain that has ended meanwhile has nothing to take back. */
+static int undo_pause(int (*call)(void *state, const char *slice, struct err *err),
+                      struct step_context *context, struct err *err)
+{
+    struct err problem = {0};
+    if (call(context->backend->hypervisor.state, context->slice->id, &problem) == 0 ||
+        problem.code == ERR_SLICE_STATE)
+        return 0;
+    return err_set(err, problem.code, "%s", problem.message);
+}
+
 int step_undo(const struct step *step, struct step_context *context, struct err *err)
 {
     struct hypervisor *hypervisor = &context->backend->hypervisor;
@@ -71,6 +86,10 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
     switch (step->kind) {
     case STEP_DOMAIN_START:
         return hypervisor->domain_destroy(hypervisor->state, context->slice->id, err);
+    case STEP_DOMAIN_PAUSE:
+        return undo_pause(hypervisor->domain_unpause, context, err);
+    case STEP_DOMAIN_UNPAUSE:
+        return undo_pause(hypervisor->domain_pause, context, err);
     case STEP_FILE_IMPORT:
         return step_file_remove(step, context, err);
     case STEP_IMAGE_IMPORT:

@@ -120,7 +120,10 @@ static void done_slice(struct task *task, json_t **result)
                                      : slice.state == SLICE_FAILED     ? SLICE_FAILED
                                                                        : SLICE_STOPPED;
             set_state(task, &slice, state, "reverted");
-        } else if (has_step(task, STEP_DOMAIN_START)) {
+        } else if (operation == OP_SLICE_PAUSE) {
+            set_state(task, &slice, SLICE_PAUSED, reason);
+        } else if (has_step(task, STEP_DOMAIN_START) || operation == OP_SLICE_START ||
+                   operation == OP_SLICE_UNPAUSE) {
             slice.error = (struct err){0};
             set_state(task, &slice, SLICE_RUNNING, reason);
         } else {
@@ -194,6 +197,8 @@ void task_apply_done(struct task *task, json_t **result)
     case OP_SLICE_START:
     case OP_SLICE_STOP:
     case OP_SLICE_REBOOT:
+    case OP_SLICE_PAUSE:
+    case OP_SLICE_UNPAUSE:
     case OP_SNAPSHOT_REVERT:
         done_slice(task, result);
         break;
@@ -238,8 +243,9 @@ static void failed_slice(struct task *task)
         return;
     slice.error = task->record.error;
     bool cancelled = slice.error.code == ERR_CANCELLED;
-    if (slice.domain_id >= 0)
-        set_state(task, &slice, SLICE_RUNNING, "failed");
+    if (slice.domain_id >= 0) /* paused when it was; the watch of domains looks after this */
+        set_state(task, &slice, slice.state == SLICE_PAUSED ? SLICE_PAUSED : SLICE_RUNNING,
+                  "failed");
     else if (slice.desired_running || slice.state == SLICE_TERMINATING)
         set_state(task, &slice, cancelled ? SLICE_STOPPED : SLICE_FAILED, "failed");
     else
@@ -255,6 +261,8 @@ void task_apply_failed(struct task *task)
     case OP_SLICE_START:
     case OP_SLICE_STOP:
     case OP_SLICE_REBOOT:
+    case OP_SLICE_PAUSE:
+    case OP_SLICE_UNPAUSE:
     case OP_SLICE_TERMINATE:
     case OP_SNAPSHOT_REVERT:
         failed_slice(task);

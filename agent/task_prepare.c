@@ -120,6 +120,7 @@ static int domain_of(struct task *task, const char *slice, struct plan_facts *fa
         if (strcmp(list[i].slice, slice) == 0) {
             facts->domain = true;
             facts->shut_down = list[i].state == DOMAIN_SHUTDOWN || list[i].state == DOMAIN_DYING;
+            facts->paused = list[i].state == DOMAIN_PAUSED;
         }
     }
     return 0;
@@ -183,8 +184,23 @@ static int prepare_run(struct task *task, struct slice *slice, struct plan_facts
         slice->error = (struct err){0};
         put_slice(task, slice);
     }
-    bool nothing = operation == OP_SLICE_START ? runs : false;
+    bool nothing = operation == OP_SLICE_START ? runs && !facts->paused : false;
     if (!nothing)
+        plan_make(operation, facts, &task->plan);
+    return 0;
+}
+
+/* What is so already gets an empty plan. */
+static int prepare_pause(struct task *task, struct slice *slice, struct plan_facts *facts,
+                         struct err *err)
+{
+    enum operation operation = task->record.request.operation;
+    if (no_args_parse(task->record.request.args, err) < 0)
+        return -1;
+    if (!facts->domain || facts->shut_down)
+        return err_set(err, ERR_SLICE_STATE, "slice %s is %s, not running", slice->id,
+                       slice_state_name(facts->domain ? SLICE_STOPPED : slice->state));
+    if (facts->paused != (operation == OP_SLICE_PAUSE))
         plan_make(operation, facts, &task->plan);
     return 0;
 }
@@ -238,7 +254,8 @@ static int prepare_snapshot(struct task *task, struct slice *slice, struct plan_
     if (operation == OP_SNAPSHOT_REVERT) {
         if (facts->domain && !facts->shut_down && !args.restart)
             return err_set(err, ERR_SLICE_RUNNING,
-                           "slice %s is running: stop it first, or ask with restart", slice->id);
+                           "slice %s is %s: stop it first, or ask with restart", slice->id,
+                           facts->paused ? "paused" : "running");
         facts->new_disk_id = task_next_thin_id(task);
     }
     plan_make(operation, facts, &task->plan);
@@ -263,6 +280,8 @@ static int prepare_slice(struct task *task, struct slice *slice, struct err *err
     if (operation == OP_SNAPSHOT_CREATE || operation == OP_SNAPSHOT_REVERT ||
         operation == OP_SNAPSHOT_DELETE)
         return prepare_snapshot(task, slice, &facts, err);
+    if (operation == OP_SLICE_PAUSE || operation == OP_SLICE_UNPAUSE)
+        return prepare_pause(task, slice, &facts, err);
     return prepare_run(task, slice, &facts, err);
 }
 

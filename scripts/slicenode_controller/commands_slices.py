@@ -1,4 +1,4 @@
-"""provision, slices, start, stop, reboot, terminate, snapshot: the life of a slice."""
+"""provision, slices, start, stop, reboot, pause, terminate, snapshot: the life of a slice."""
 
 import argparse
 import uuid
@@ -199,7 +199,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     action.add_argument("slice", help="name or id")
     action.set_defaults(run=slices_show)
 
-    for name in ("start", "stop", "reboot", "terminate"):
+    for name in ("start", "stop", "reboot", "pause", "unpause", "terminate"):
         parser = commands.add_parser(name, help=f"{name} a slice")
         parser.add_argument("slice", help="name or id")
         if name in ("stop", "reboot"):

@@ -100,7 +100,8 @@ class SimNode(threading.Thread):
         if op == "slice.terminate":
             del self.slices[slice_id]
             return None
-        self._set_state(slice_id, "stopped" if op == "slice.stop" else "running", told)
+        states = {"slice.stop": "stopped", "slice.pause": "paused"}
+        self._set_state(slice_id, states.get(op, "running"), told)
         return {"slice": self.slices[slice_id], "forced": False}
 
     def _provision(self, slice_id: str, args: dict[str, Any], told: list[dict[str, Any]]) -> Any:

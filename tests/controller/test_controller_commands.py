@@ -66,6 +66,10 @@ def test_life_of_a_slice(controller: Controller, sim: SimNode, tmp_path: Path) -
     controller.ok("start", said["slice"][:8])
     controller.ok("wait", "--slice", "web1", "--timeout", "5s")
     assert "request " in controller.ok("reboot", "web1", "--timeout-seconds", "5", "--wait")
+    controller.ok("pause", "web1", "--wait")
+    assert controller.json("slices", "show", "web1")["state"] == "paused"
+    controller.ok("unpause", "web1", "--wait")
+    assert controller.json("slices", "show", "web1")["state"] == "running"
 
     made = controller.json("snapshot", "create", "web1", "before", "--wait")
     listed = controller.json("snapshot", "list", "web1")

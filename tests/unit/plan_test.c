@@ -75,6 +75,13 @@ TEST(plan_of_a_slices_life)
     facts = (struct plan_facts){.slice = &slice};
     check_plan(OP_SLICE_STOP, &facts, "| domain.destroy volume.deactivate volume.deactivate ");
     check_plan(OP_SLICE_START, &facts, "disk.activate seed.write domain.start | ");
+    facts = (struct plan_facts){.slice = &slice, .domain = true, .paused = true};
+    check_plan(OP_SLICE_PAUSE, &facts, "domain.pause | ");
+    check_plan(OP_SLICE_UNPAUSE, &facts, "domain.unpause | ");
+    check_plan(OP_SLICE_START, &facts, "domain.unpause | ");
+    check_plan(OP_SLICE_STOP, &facts,
+               "domain.unpause domain.shutdown domain.wait | domain.destroy volume.deactivate "
+               "volume.deactivate ");
     check_plan(OP_SLICE_CONSOLE, &facts, "| ");
     check_plan(OP_NODE_REPORT, &facts, "| ");
 }
