@@ -96,7 +96,8 @@ struct slice {
     unsigned vcpus;
     uint64_t memory_mib;
     uint64_t disk_gib;
-    char image[UUID_TEXT_BYTES];
+    char image[UUID_TEXT_BYTES];    /* that it was made from, "" for none */
+    char snapshot[UUID_TEXT_BYTES]; /* likewise */
     enum boot_kind boot;
     char kernel[UUID_TEXT_BYTES];
     char ramdisk[UUID_TEXT_BYTES];
@@ -155,7 +156,8 @@ void request_free(struct request *request);
 /* The arguments of each operation. What is optional gets its default; on failure nothing is left for
  * the caller to free. */
 
-/* slice.provision. `image->url` is "" when the image must already be there; a slice that names no
+/* slice.provision. `image->url` is "" when the image must already be there, `image->id` when the
+ * slice is made from `slice->snapshot` instead; a slice that names no
  * network gets one card on xenbr0 with DHCP, and every card has a MAC address. */
 int provision_parse(const char *slice_id, const json_t *args, struct slice *slice,
                     struct image *image, struct err *err);

@@ -22,11 +22,14 @@ json_t *slice_to_protocol(const struct slice *slice, const struct snapshot *snap
     json_t *image = slice->image[0] ? json_string(slice->image) : json_null();
     json_t *domain_id = slice->domain_id > 0 ? json_integer(slice->domain_id) : json_null();
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "id",
-                     slice->id, "name", slice->name, "state", slice_state_name(slice->state),
-                     "desired", slice->desired_running ? "running" : "stopped", "type",
-                     slice_type_names[slice->type], "vcpus", (json_int_t)slice->vcpus, "memory_mib",
-                     (json_int_t)slice->memory_mib, "disk_gib", (json_int_t)slice->disk_gib,
-                     "image", image, "domain_id", domain_id, "snapshots",
-                     snapshots_to_json(snapshots, count), "error", err_to_json(&slice->error));
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "id", slice->id, "name",
+        slice->name, "state", slice_state_name(slice->state), "desired",
+        slice->desired_running ? "running" : "stopped", "type", slice_type_names[slice->type],
+        "vcpus", (json_int_t)slice->vcpus, "memory_mib", (json_int_t)slice->memory_mib, "disk_gib",
+        (json_int_t)slice->disk_gib, "image", image, "domain_id", domain_id, "snapshots",
+        snapshots_to_json(snapshots, count), "error", err_to_json(&slice->error));
+    if (slice->snapshot[0])
+        json_object_set_new(object, "snapshot", json_string(slice->snapshot));
+    return object;
 }

@@ -14,7 +14,6 @@ static int image_read(const json_t *object, struct image *image, struct err *err
 {
     struct fields fields;
 
-    *image = (struct image){.kind = IMAGE_DISK};
     if (fields_open(&fields, object, "image", err) || image_source_read(&fields, OPTIONAL, image) ||
         fields_end(&fields))
         return -1;
@@ -146,7 +145,8 @@ static int args_read(const json_t *args, struct slice *slice, struct image *imag
     struct fields fields;
 
     if (fields_open(&fields, args, "", err) || name_read(&fields, "name", slice->name) ||
-        field_object(&fields, "image", REQUIRED, &image_object) ||
+        field_object(&fields, "image", OPTIONAL, &image_object) ||
+        field_uuid(&fields, "snapshot", OPTIONAL, slice->snapshot) ||
         field_unsigned(&fields, "vcpus", REQUIRED, 1, VCPUS_MAX, &slice->vcpus) ||
         field_size(&fields, "memory_mib", REQUIRED, MEMORY_MIB_MIN, MEMORY_MIB_MAX,
                    &slice->memory_mib) ||
@@ -155,7 +155,12 @@ static int args_read(const json_t *args, struct slice *slice, struct image *imag
         field_array(&fields, "network", OPTIONAL, SLICE_NICS_MAX, &network) ||
         field_object(&fields, "cloud_init", OPTIONAL, &cloud_init) || fields_end(&fields))
         return -1;
-    if (image_read(image_object, image, err) || boot_read(boot, slice, err) ||
+    *image = (struct image){.kind = IMAGE_DISK};
+    if (!image_object == !slice->snapshot[0])
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       image_object ? "image and snapshot exclude each other"
+                                    : "image is missing, and so is snapshot: one is needed");
+    if ((image_object && image_read(image_object, image, err)) || boot_read(boot, slice, err) ||
         nics_read(network, slice, err) || cloud_init_read(cloud_init, slice, err))
         return -1;
     copy_text(slice->image, sizeof(slice->image), image->id);

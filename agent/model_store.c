@@ -51,6 +51,7 @@ json_t *slice_to_store(const struct slice *slice)
         ssh_keys_to_json(slice));
 
     set_text(object, "image", slice->image);
+    set_text(object, "snapshot", slice->snapshot);
     set_text(object, "kernel", slice->kernel);
     set_text(object, "ramdisk", slice->ramdisk);
     set_text(object, "command_line", slice->command_line);
@@ -103,6 +104,7 @@ static int texts_read(struct fields *fields, struct slice *slice)
     if (field_uuid(fields, "id", REQUIRED, slice->id) ||
         field_text(fields, "name", REQUIRED, slice->name, sizeof(slice->name)) ||
         field_uuid(fields, "image", OPTIONAL, slice->image) ||
+        field_uuid(fields, "snapshot", OPTIONAL, slice->snapshot) ||
         field_uuid(fields, "kernel", OPTIONAL, slice->kernel) ||
         field_uuid(fields, "ramdisk", OPTIONAL, slice->ramdisk) ||
         field_text(fields, "command_line", OPTIONAL, slice->command_line,

@@ -86,10 +86,10 @@ static void add_deactivate(struct plan *plan, const struct slice *slice)
 static void plan_provision(const struct plan_facts *facts, struct plan *plan)
 {
     const struct slice *slice = facts->slice;
-    if (!facts->image_ready)
+    if (facts->image && !facts->image_ready)
         add_import(plan, facts);
     add_volume(plan, STEP_DISK_CLONE, NULL, NULL, slice->disk_thin_id)->origin_id =
-        facts->image->thin_id;
+        facts->image ? facts->image->thin_id : facts->snapshots->thin_id;
     if (slice->desired_running)
         add_start(plan, slice, slice->disk_thin_id, true);
     plan->forward_from = plan->count;

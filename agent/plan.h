@@ -58,7 +58,7 @@ struct plan {
 
 struct plan_facts {
     const struct slice *slice;
-    const struct image *image;        /* of provision, image.fetch, image.delete */
+    const struct image *image;        /* of provision (or snapshots), image.fetch, image.delete */
     bool image_ready;                 /* the image is there: nothing to fetch */
     uint64_t image_limit_bytes;       /* of an import */
     const struct snapshot *snapshots; /* terminate: all of the slice's; else the one concerned */

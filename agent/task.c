@@ -52,6 +52,12 @@ static const char *image_of(const struct request *request)
     return id && uuid_valid(id) ? id : "";
 }
 
+static const char *snapshot_of(const struct request *request)
+{
+    const char *id = json_string_value(json_object_get(request->args, "snapshot"));
+    return id && uuid_valid(id) ? id : "";
+}
+
 /* Takes over what `record` owns. */
 static struct task *append(struct tasks *tasks, struct request_record *record)
 {
@@ -60,11 +66,34 @@ static struct task *append(struct tasks *tasks, struct request_record *record)
     task->record = *record;
     memset(record, 0, sizeof(*record));
     copy_text(task->image, sizeof(task->image), image_of(&task->record.request));
+    copy_text(task->snapshot, sizeof(task->snapshot), snapshot_of(&task->record.request));
     struct task **place = &tasks->first;
     while (*place)
         place = &(*place)->next;
     *place = task;
     return task;
+}
+
+/* Whether `task` makes a slice from a snapshot of the slice that `other` terminates. */
+static bool clones_from(const struct task *task, const struct task *other)
+{
+    struct snapshot snapshot;
+    struct err err;
+    return task->record.request.operation == OP_SLICE_PROVISION && task->snapshot[0] &&
+           other->record.request.operation == OP_SLICE_TERMINATE &&
+           must(store_snapshot_find(task->tasks->config.store, task->snapshot, &snapshot, &err),
+                &err) == 1 &&
+           strcmp(snapshot.slice, other->record.request.slice) == 0;
+}
+
+/* A snapshot is made before a slice is made from it, and stays until that is done. Slices made from
+ * the same one do not wait for each other. */
+static bool waits_for_snapshot(const struct task *task, const struct task *earlier)
+{
+    if (task->snapshot[0] && strcmp(task->snapshot, earlier->snapshot) == 0)
+        return task->record.request.operation != OP_SLICE_PROVISION ||
+               earlier->record.request.operation != OP_SLICE_PROVISION;
+    return clones_from(task, earlier) || clones_from(earlier, task);
 }
 
 /* Whether `task` must wait for `earlier`, which came before it and has not ended. A deletion does not
@@ -73,6 +102,8 @@ static bool waits_for(const struct task *task, const struct task *earlier)
 {
     const char *slice = task->record.request.slice;
     if (slice[0] && strcmp(slice, earlier->record.request.slice) == 0)
+        return true;
+    if (waits_for_snapshot(task, earlier))
         return true;
     if (!task->image[0] || strcmp(task->image, earlier->image) != 0 ||
         task->record.request.operation == OP_IMAGE_DELETE)

@@ -15,8 +15,9 @@ struct task {
     struct tasks *tasks;
     struct request_record record;
     struct plan plan;
-    char image[UUID_TEXT_BYTES]; /* that the request concerns; "" for none */
-    bool prepared;               /* the plan is there */
+    char image[UUID_TEXT_BYTES];    /* that the request concerns; "" for none */
+    char snapshot[UUID_TEXT_BYTES]; /* likewise */
+    bool prepared;                  /* the plan is there */
     bool cancelled;
     bool replaces_provision; /* a terminate that cancelled the provision of its slice */
     unsigned attempts;

@@ -52,8 +52,28 @@ static int check_image_size(const struct slice *slice, const struct image *image
     return 0;
 }
 
-static int admit_provision(struct task *task, struct slice *slice, struct image *image, bool *ready,
-                           struct err *err)
+static int find_source(struct task *task, const struct slice *slice, struct image *image,
+                       struct snapshot *snapshot, bool *ready, struct err *err)
+{
+    if (!slice->snapshot[0])
+        return task_find_image(task, image, ready, err) < 0 ||
+                       check_image_size(slice, image, err) < 0
+                   ? -1
+                   : 0;
+    *ready = true;
+    if (must(store_snapshot_find(task->tasks->config.store, slice->snapshot, snapshot, err), err) ==
+        0)
+        return err_set(err, ERR_SNAPSHOT_NOT_FOUND, "there is no snapshot %s", slice->snapshot);
+    if (snapshot->size_bytes > slice->disk_gib * GIB)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "snapshot %s has %llu MiB, more than the disk of %llu GiB", snapshot->id,
+                       (unsigned long long)((snapshot->size_bytes + MIB - 1) / MIB),
+                       (unsigned long long)slice->disk_gib);
+    return 0;
+}
+
+static int admit_provision(struct task *task, struct slice *slice, struct image *image,
+                           struct snapshot *snapshot, bool *ready, struct err *err)
 {
     struct capacity capacity;
     if (slice->boot == BOOT_KERNEL &&
@@ -61,8 +81,9 @@ static int admit_provision(struct task *task, struct slice *slice, struct image 
          (slice->ramdisk[0] && task_check_kernel(task, slice->ramdisk, IMAGE_RAMDISK, err) < 0)))
         return -1;
     if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0 || admit_pool(&capacity, err) < 0 ||
-        choose_type(slice, &capacity, err) < 0 || task_find_image(task, image, ready, err) < 0 ||
-        check_image_size(slice, image, err) < 0 || admit_vcpus(&capacity, slice->vcpus, err) < 0)
+        choose_type(slice, &capacity, err) < 0 ||
+        find_source(task, slice, image, snapshot, ready, err) < 0 ||
+        admit_vcpus(&capacity, slice->vcpus, err) < 0)
         return -1;
     if (slice->desired_running && admit_memory(&capacity, slice, err) < 0)
         return -1;
@@ -78,6 +99,7 @@ static int prepare_provision(struct task *task, struct err *err)
     struct store *store = task->tasks->config.store;
     struct slice slice = {0}, present = {0};
     struct image image = {0};
+    struct snapshot snapshot = {0};
     bool ready;
     if (provision_parse(request->slice, request->args, &slice, &image, err) < 0)
         return -1;
@@ -86,7 +108,7 @@ static int prepare_provision(struct task *task, struct err *err)
         slice_free(&slice);
         return err_set(err, ERR_SLICE_EXISTS, "slice %s exists already", request->slice);
     }
-    if (admit_provision(task, &slice, &image, &ready, err) < 0) {
+    if (admit_provision(task, &slice, &image, &snapshot, &ready, err) < 0) {
         slice_free(&slice);
         return -1;
     }
@@ -98,7 +120,9 @@ static int prepare_provision(struct task *task, struct err *err)
     slice.seed_thin_id = task_next_thin_id(task);
     put_slice(task, &slice);
     struct plan_facts facts = {.slice = &slice,
-                               .image = &image,
+                               .image = slice.snapshot[0] ? NULL : &image,
+                               .snapshots = &snapshot,
+                               .snapshot_count = 1,
                                .image_ready = ready,
                                .image_limit_bytes = slice.disk_gib * GIB};
     plan_make(OP_SLICE_PROVISION, &facts, &task->plan);

@@ -14,7 +14,7 @@ def provision(session: Session, arguments: argparse.Namespace) -> None:
     slice_id = arguments.slice_id or str(uuid.uuid4())
     args: dict[str, Any] = {
         "name": arguments.name,
-        "image": image_source.resolve(session, node, arguments.image, arguments),
+        **_source(session, arguments, node),
         "vcpus": arguments.vcpus,
         "memory_mib": arguments.memory_mib,
         "disk_gib": arguments.disk_gib,
@@ -34,6 +34,15 @@ def provision(session: Session, arguments: argparse.Namespace) -> None:
         args["desired"] = "stopped"
     ids = {"slice": slice_id}
     ordering.order(session, arguments, node, "slice.provision", slice_id, args, ids)
+
+
+def _source(session: Session, arguments: argparse.Namespace, node: Row) -> dict[str, Any]:
+    if arguments.image:
+        return {"image": image_source.resolve(session, node, arguments.image, arguments)}
+    whose, _, snapshot = arguments.snapshot.rpartition("/")
+    if whose:
+        snapshot = lookup.snapshot(lookup.slice_row(session.store, whose), snapshot)
+    return {"snapshot": snapshot}
 
 
 def _kernel_boot(session: Session, arguments: argparse.Namespace, node: Row) -> dict[str, Any]:
@@ -232,8 +241,10 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _add_provision(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("provision", help="make a slice")
     parser.add_argument("--name", required=True)
-    parser.add_argument("--image", required=True,
-                        help="URL, file of the served folder, or the node's image")  # fmt: skip
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--image", help="URL, file of the served folder, or the node's image")
+    source.add_argument("--snapshot", metavar="SLICE/SNAPSHOT",
+                        help="of any slice on the node: names or ids; or the snapshot's id alone")  # fmt: skip
     image_source.add_options(parser)
     parser.add_argument("--node", help="name or id; not needed if there is one node")
     parser.add_argument("--slice-id", metavar="UUID")

@@ -125,7 +125,9 @@ def check(value: Any, schema: Schema, root: Schema, pointer: str = "") -> list[F
         beside = {key: rule for key, rule in schema.items() if key != "$ref"}
         return faults or check(value, beside, root, pointer)
     if "oneOf" in schema:
-        return _check_one_of(value, schema, root, pointer)
+        faults = _check_one_of(value, schema, root, pointer)
+        beside = {key: rule for key, rule in schema.items() if key not in ("oneOf", "discriminator")}
+        return faults or check(value, beside, root, pointer)
     if not _has_type(value, _type_names(schema)):
         wanted = " or ".join(_with_article(name) for name in _type_names(schema))
         return [Fault(pointer, "invalid_argument", f"must be {wanted}")]

@@ -17,7 +17,7 @@ def slice_requested(store: Store, node_id: str, slice_id: str, args: dict[str, A
     body = {"id": slice_id, "name": args["name"], "desired": args.get("desired", "running")}
     for key in ("type", "vcpus", "memory_mib", "disk_gib"):
         body[key] = args.get(key)
-    body["image"] = args["image"]["id"]
+    body["image"] = args["image"]["id"] if "image" in args else None
     store.run(
         "INSERT INTO slices VALUES (?, ?, ?, 'requested', 1, ?, ?, NULL)"
         " ON CONFLICT DO UPDATE SET node = excluded.node, name = excluded.name,"

@@ -111,15 +111,21 @@ class SimNode(threading.Thread):
             raise Refusal("invalid_argument")
         if args["memory_mib"] > 4096:
             raise Refusal("insufficient_memory")
-        if args["image"].get("url") is None and args["image"]["id"] not in self.images:
+        taken = [one["id"] for known in self.slices.values() for one in known["snapshots"]]
+        if "snapshot" in args:
+            if args["snapshot"] not in taken:
+                raise Refusal("snapshot_not_found")
+        elif args["image"].get("url") is None and args["image"]["id"] not in self.images:
             raise Refusal("image_not_found")
         keys = ("name", "vcpus", "memory_mib", "disk_gib")
         self.slices[slice_id] = {
             **{key: args[key] for key in keys},
             "id": slice_id, "state": "provisioning", "desired": args.get("desired", "running"),
-            "type": args.get("type", "pvh"), "image": args["image"]["id"], "domain_id": None,
-            "snapshots": [], "error": None,
+            "type": args.get("type", "pvh"), "domain_id": None, "snapshots": [], "error": None,
+            "image": args["image"]["id"] if "image" in args else None,
         }  # fmt: skip
+        if "snapshot" in args:
+            self.slices[slice_id]["snapshot"] = args["snapshot"]
         self.provisioned = args
         if args["name"] == "unbootable":
             self._set_state(slice_id, "failed", told, "image_not_bootable")

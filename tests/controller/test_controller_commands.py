@@ -78,6 +78,13 @@ def test_life_of_a_slice(controller: Controller, sim: SimNode, tmp_path: Path) -
     status, _, err = controller.run("snapshot", "revert", "web1", "before", "--wait")
     assert status == FAILED and "slice_running" in err and err.count("\n") == 1
     controller.ok("snapshot", "revert", "web1", "before", "--restart", "--wait")
+    controller.ok("provision", "--name", "copy", "--snapshot", "web1/before", "--wait")
+    copy = controller.json("slices", "show", "copy")
+    assert (copy["image"], copy["snapshot"]) == (None, made["snapshot"])
+    controller.ok("terminate", "copy", "--wait")
+    nowhere = str(uuid.uuid4())
+    status, _, err = controller.run("provision", "--name", "x", "--snapshot", nowhere, "--wait")
+    assert status == FAILED and "snapshot_not_found" in err
     controller.ok("snapshot", "delete", "web1", made["snapshot"][:6], "--wait")
     assert controller.json("snapshot", "list", "web1") == []
 

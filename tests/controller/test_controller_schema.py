@@ -54,6 +54,9 @@ def faults(value: Any, rules: dict[str, Any]) -> list[str]:
         ({"type": "object", "properties": {"a": {"type": "null"}}}, {"b": 1}, {"a": 1}),
         ({"type": "object", "additionalProperties": False}, {}, {"a": 1}),
         ({"oneOf": [{"type": "string"}, {"type": "null"}]}, None, 4),
+        ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"a": 1}, {"a": 1, "b": 1}),
+        ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}], "required": ["c"]},
+         {"b": 1, "c": 1}, {"b": 1}),
         ({"oneOf": [{"type": "string"}, {"minLength": 1, "type": "string"}]}, "", "x"),
     ],
 )

@@ -157,6 +157,30 @@ TEST(provision_refuses_unknown_fields)
                   "boot: field \"kernel\"");
 }
 
+TEST(provision_from_a_snapshot)
+{
+    struct slice slice, back;
+    struct image image;
+    struct err err;
+
+    if (!provision("{\"image\":null,\"snapshot\":\"" SLICE_ID "\"}", &slice, &image))
+        return;
+    CHECK_TEXT(SLICE_ID, slice.snapshot);
+    CHECK(!image.id[0] && !slice.image[0]);
+    CLEANUP_JSON json_t *stored = slice_to_store(&slice);
+    CHECK_NUMBER(0, slice_from_store(stored, &back, &err));
+    CHECK_TEXT(SLICE_ID, back.snapshot);
+    CLEANUP_JSON json_t *said = slice_to_protocol(&back, NULL, 0);
+    CHECK_TEXT(SLICE_ID, json_string_value(json_object_get(said, "snapshot")));
+    CHECK(json_is_null(json_object_get(said, "image")));
+    slice_free(&slice);
+    slice_free(&back);
+    check_refused("{\"snapshot\":\"" SLICE_ID "\"}", ERR_INVALID_ARGUMENT, "exclude each other");
+    check_refused("{\"image\":null}", ERR_INVALID_ARGUMENT, "image is missing");
+    check_refused("{\"image\":null,\"snapshot\":\"../x\"}", ERR_INVALID_ARGUMENT,
+                  "snapshot \"../x\"");
+}
+
 TEST(provision_refuses_bad_images)
 {
     check_refused("{\"image\":{}}", ERR_INVALID_ARGUMENT, "image.id is missing");

@@ -50,6 +50,7 @@ TEST(plan_of_provision)
 {
     struct slice slice = running_slice();
     struct plan_facts facts = {.slice = &slice, .image = &disk_image};
+    struct plan plan;
 
     check_plan(OP_SLICE_PROVISION, &facts,
                "image.import disk.clone disk.activate seed.write domain.start | ");
@@ -57,6 +58,11 @@ TEST(plan_of_provision)
     check_plan(OP_SLICE_PROVISION, &facts, "disk.clone disk.activate seed.write domain.start | ");
     slice.desired_running = false;
     check_plan(OP_SLICE_PROVISION, &facts, "disk.clone | ");
+    facts = (struct plan_facts){.slice = &slice, .snapshots = snapshots, .snapshot_count = 1};
+    check_plan(OP_SLICE_PROVISION, &facts, "disk.clone | ");
+    plan_make(OP_SLICE_PROVISION, &facts, &plan);
+    CHECK(plan.steps[0].thin_id == 4 && plan.steps[0].origin_id == 8);
+    plan_free(&plan);
 }
 
 TEST(plan_of_a_slices_life)
