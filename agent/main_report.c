@@ -54,12 +54,16 @@ json_t *report_images(struct agent *agent)
     size_t count;
     if (store_images(agent->store, &images, &count, NULL) < 0)
         return array;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        char time[TIME_TEXT_BYTES];
+        time_format(images[i].used_ms, time);
         json_array_append_new(
-            array, json_pack("{s:s, s:s, s:b, s:I, s:I}", "id", images[i].id, "kind",
+            array, json_pack("{s:s, s:s, s:b, s:I, s:I, s:o}", "id", images[i].id, "kind",
                              kinds[images[i].kind], "ready", images[i].ready, "size_mib",
                              (json_int_t)((images[i].size_bytes + MIB - 1) / MIB), "used_mib",
-                             (json_int_t)((images[i].mapped_bytes + MIB - 1) / MIB)));
+                             (json_int_t)((images[i].mapped_bytes + MIB - 1) / MIB), "last_used",
+                             images[i].used_ms ? json_string(time) : json_null()));
+    }
     free(images);
     return array;
 }

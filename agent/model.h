@@ -84,6 +84,7 @@ struct image {
     uint64_t mapped_bytes;          /* of the pool, once imported: what it reserves */
     uint32_t thin_id;               /* of a disk image */
     bool ready;
+    int64_t used_ms; /* when it was fetched or a slice was made from it last; 0: not known */
 };
 
 struct slice {

@@ -83,3 +83,8 @@ void outbox_flush(struct outbox *outbox)
         outbox->listener(outbox->context, event);
     json_decref(pending);
 }
+
+void outbox_drop(struct outbox *outbox)
+{
+    json_array_clear(outbox->pending);
+}

@@ -38,6 +38,9 @@ void outbox_add(struct outbox *outbox, const struct event *event);
 /* Events that a listener has not seen yet are handed to it: called when a transaction is over. */
 void outbox_flush(struct outbox *outbox);
 
+/* Forgets them instead: their transaction was rolled back. */
+void outbox_drop(struct outbox *outbox);
+
 /* {code, message, console?} */
 json_t *outbox_error(const struct err *error, const char *console);
 

@@ -100,11 +100,11 @@ void print_images(const json_t *images)
 {
     const json_t *image;
     size_t index;
-    printf("%-36s  %-8s  %-8s  %9s  %9s\n", "ID", "KIND", "STATE", "SIZE", "USED");
-    json_array_foreach(images, index, image)
-        printf("%-36s  %-8s  %-8s  %5lld MiB  %5lld MiB\n", text(image, "id"), text(image, "kind"),
-               json_is_true(json_object_get(image, "ready")) ? "ready" : "fetching",
-               number(image, "size_mib"), number(image, "used_mib"));
+    printf("%-36s  %-8s  %-8s  %9s  %9s  %s\n", "ID", "KIND", "STATE", "SIZE", "USED", "LAST USED");
+    json_array_foreach(images, index, image) printf(
+        "%-36s  %-8s  %-8s  %5lld MiB  %5lld MiB  %s\n", text(image, "id"), text(image, "kind"),
+        json_is_true(json_object_get(image, "ready")) ? "ready" : "fetching",
+        number(image, "size_mib"), number(image, "used_mib"), text(image, "last_used"));
 }
 
 void print_requests(const json_t *requests)

@@ -14,7 +14,6 @@
 
 #define STATEMENTS_MAX 64
 #define BUSY_TIMEOUT_MS 5000
-#define SCHEMA_VERSION 1
 #define APPLICATION_ID 1936483683 /* "slic" */
 
 struct store {
@@ -55,6 +54,13 @@ static const char schema[] =
     "PRAGMA application_id = 1936483683;"
     "PRAGMA user_version = 1;"
     "COMMIT;";
+
+/* What brings a file of version n + 1 to the one after it; a new file goes through all of them. */
+static const char *const migrations[] = {
+    "ALTER TABLE images ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0;",
+};
+
+#define SCHEMA_VERSION (1 + (int)ARRAY_LENGTH(migrations))
 
 static int database_error(struct store *store, const char *what, struct err *err)
 {
@@ -106,6 +112,20 @@ static int check_integrity(struct store *store, struct err *err)
     return result;
 }
 
+static int migrate(struct store *store, int64_t version, struct err *err)
+{
+    for (; version < SCHEMA_VERSION; version++) {
+        CLEANUP_FREE char *sql = xasprintf("BEGIN; %s PRAGMA user_version = %lld; COMMIT;",
+                                           migrations[version - 1], (long long)version + 1);
+
+        if (execute(store, sql, "cannot be brought to this version's format", err) < 0) {
+            sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int prepare_schema(struct store *store, struct err *err)
 {
     int64_t version, tables;
@@ -115,7 +135,8 @@ static int prepare_schema(struct store *store, struct err *err)
     version = number_of(store, "PRAGMA user_version");
     tables = number_of(store, "SELECT count(*) FROM sqlite_master");
     if (version == 0 && tables == 0)
-        return execute(store, schema, "cannot create the tables", err);
+        return execute(store, schema, "cannot create the tables", err) < 0 ? -1
+                                                                           : migrate(store, 1, err);
     if (number_of(store, "PRAGMA application_id") != APPLICATION_ID)
         return damaged(store, "it belongs to another program", err);
     if (version > SCHEMA_VERSION)
@@ -123,9 +144,9 @@ static int prepare_schema(struct store *store, struct err *err)
                        "%s was written by a newer slicenode (format %lld, this one knows %d): boot "
                        "that version, or a later one, again",
                        store->path, (long long)version, SCHEMA_VERSION);
-    if (version < SCHEMA_VERSION)
+    if (version < 1)
         return damaged(store, "unknown format", err);
-    return 0;
+    return migrate(store, version, err);
 }
 
 /* Made before SQLite opens it, so that it is at no time readable by others; SQLite gives its

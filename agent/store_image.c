@@ -6,22 +6,25 @@
 #include <stdlib.h>
 
 #define IMAGE_COLUMNS                                                                              \
-    "id, kind, compression, url, sha256, transfer_bytes, size_bytes, mapped_bytes, thin_id, ready"
+    "id, kind, compression, url, sha256, transfer_bytes, size_bytes, mapped_bytes, thin_id, "      \
+    "ready,"                                                                                       \
+    " used_ms"
 
 int store_image_put(struct store *store, const struct image *image, struct err *err)
 {
     return store_run(store, err, NULL,
                      "INSERT INTO images (" IMAGE_COLUMNS ")"
-                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                      " ON CONFLICT (id) DO UPDATE SET kind = excluded.kind,"
                      " compression = excluded.compression, url = excluded.url,"
                      " sha256 = excluded.sha256, transfer_bytes = excluded.transfer_bytes,"
                      " size_bytes = excluded.size_bytes, mapped_bytes = excluded.mapped_bytes,"
-                     " thin_id = excluded.thin_id, ready = excluded.ready",
-                     "tiittiiiii", image->id, (int64_t)image->kind, (int64_t)image->compression,
+                     " thin_id = excluded.thin_id, ready = excluded.ready,"
+                     " used_ms = excluded.used_ms",
+                     "tiittiiiiii", image->id, (int64_t)image->kind, (int64_t)image->compression,
                      image->url, image->sha256, (int64_t)image->transfer_bytes,
                      (int64_t)image->size_bytes, (int64_t)image->mapped_bytes,
-                     (int64_t)image->thin_id, (int64_t)image->ready);
+                     (int64_t)image->thin_id, (int64_t)image->ready, image->used_ms);
 }
 
 static int image_from_row(sqlite3_stmt *query, struct image *image, struct err *err)
@@ -38,7 +41,8 @@ static int image_from_row(sqlite3_stmt *query, struct image *image, struct err *
                             .size_bytes = (uint64_t)sqlite3_column_int64(query, 6),
                             .mapped_bytes = (uint64_t)sqlite3_column_int64(query, 7),
                             .thin_id = (uint32_t)sqlite3_column_int64(query, 8),
-                            .ready = sqlite3_column_int(query, 9) != 0};
+                            .ready = sqlite3_column_int(query, 9) != 0,
+                            .used_ms = sqlite3_column_int64(query, 10)};
     return column_copy(query, 0, image->id, sizeof(image->id), err) ||
                    column_copy(query, 3, image->url, sizeof(image->url), err) ||
                    column_copy(query, 4, image->sha256, sizeof(image->sha256), err)

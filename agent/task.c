@@ -113,6 +113,9 @@ static bool waits_for(const struct task *task, const struct task *earlier)
 
 static bool may_start(const struct task *task)
 {
+    if (task->wants_room && !task->prepared && !task->record.internal &&
+        task_collecting(task->tasks))
+        return false;
     for (const struct task *earlier = task->tasks->first; earlier != task; earlier = earlier->next)
         if (waits_for(task, earlier))
             return false;
@@ -132,6 +135,7 @@ static int prepare(struct task *task, struct err *err)
     must(store_begin(store, &store_error), &store_error);
     if (task_prepare(task, err) < 0) {
         store_rollback(store);
+        outbox_drop(task->tasks->config.outbox);
         plan_free(&task->plan);
         return -1;
     }
@@ -149,12 +153,15 @@ static int prepare(struct task *task, struct err *err)
 static void begin(struct task *task)
 {
     struct err err = {0};
-    if (!task->prepared && prepare(task, &err) < 0)
-        task_finish(task, &err);
-    else if (task->plan.count == 0)
+    task->wants_room = false;
+    if (!task->prepared && prepare(task, &err) < 0) {
+        if (!task_wait_for_room(task, &err))
+            task_finish(task, &err);
+    } else if (task->plan.count == 0) {
         task_finish(task, NULL);
-    else
+    } else {
         task_spawn(task);
+    }
 }
 
 /* Beginning a task may end it at once, so the walk starts anew after each. */
@@ -250,6 +257,7 @@ int tasks_recover(struct tasks *tasks, struct err *err)
         return -1;
     for (size_t i = 0; i < count; i++) {
         struct task *task = append(tasks, &records[i]);
+        task->wants_room = true; /* it may have waited for the image that is being collected */
         if (task->record.phase == REQUEST_QUEUED)
             continue;
         if (plan_from_json(json_object_get(task->record.scratch, "plan"), &task->plan, err) < 0) {
@@ -394,5 +402,8 @@ int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *cap
                       tasks->running ? tasks->memory_mib : 0, capacity, err) < 0)
         return -1;
     tasks->memory_mib = capacity->memory_mib;
+    capacity->disk_promised_bytes -= tasks->assumed_bytes < capacity->disk_promised_bytes
+                                         ? tasks->assumed_bytes
+                                         : capacity->disk_promised_bytes;
     return 0;
 }

@@ -68,10 +68,19 @@ static int gate_snapshot(struct task *task, const struct step *step, struct err 
     struct capacity capacity;
     struct err store_error;
     uint64_t mapped = number(task->record.scratch, "mapped_bytes");
-    if (snapshot_parse(OP_SNAPSHOT_CREATE, task->record.request.args, &args, err) < 0 ||
-        tasks_capacity(task->tasks, NULL, &capacity, err) < 0 ||
-        admit_disk(&capacity, mapped, "the snapshot", err) < 0)
+    struct snapshot entered;
+    if (snapshot_parse(OP_SNAPSHOT_CREATE, task->record.request.args, &args, err) < 0)
         return -1;
+    /* Before a crash, with its space: that is not asked for twice. */
+    if (must(store_snapshot_find(task->tasks->config.store, args.snapshot, &entered, &store_error),
+             &store_error) == 1)
+        return 0;
+    if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
+        return -1;
+    if (admit_disk(&capacity, mapped, "the snapshot", err) < 0) {
+        task->short_bytes = mapped - admit_disk_free_bytes(&capacity);
+        return -1;
+    }
     struct snapshot snapshot = {.created_ms = wall_ms(),
                                 .thin_id = step->thin_id,
                                 .reserved_bytes = mapped,
@@ -112,11 +121,13 @@ static int check_room(struct task *task, struct err *err)
     struct capacity capacity;
     if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
         return -1;
-    if (capacity.disk_promised_bytes > capacity.disk_bytes)
+    if (capacity.disk_promised_bytes > capacity.disk_bytes) {
+        task->short_bytes = capacity.disk_promised_bytes - capacity.disk_bytes;
         return err_set(err, ERR_INSUFFICIENT_DISK,
                        "image %s does not fit: %llu MiB of the pool's %llu MiB would be promised",
                        task->image, (unsigned long long)(capacity.disk_promised_bytes / MIB),
                        (unsigned long long)(capacity.disk_bytes / MIB));
+    }
     return 0;
 }
 
@@ -133,6 +144,7 @@ static int imported(struct task *task, const json_t *output, struct err *err)
     if (image.kind == IMAGE_DISK && check_room(task, err) < 0)
         return -1;
     image.ready = true;
+    task_image_used(task, &image);
     put_image(task, &image);
     static const char *const kinds[] = {"disk", "kernel", "ramdisk"};
     json_t *result =
@@ -152,7 +164,10 @@ int task_apply_progress(struct task *task, uint64_t mapped_bytes, struct err *er
         return 0;
     image.mapped_bytes = mapped_bytes;
     put_image(task, &image);
-    return check_room(task, err);
+    if (check_room(task, err) == 0 ||
+        (err->code == ERR_INSUFFICIENT_DISK && task_make_room(task->tasks, task->short_bytes)))
+        return 0;
+    return -1;
 }
 
 static void domain_started(struct task *task, int domain_id)

@@ -184,9 +184,12 @@ static void forget_image(struct task *task, const char *state, const struct err 
     struct err err;
     must(store_image_delete(task->tasks->config.store, task->image, &err), &err);
     json_t *result = json_pack("{s:s, s:s}", "id", task->image, "state", state);
+    if (task->record.internal)
+        json_object_set_new(result, "reason", json_string("collected"));
     outbox_add(task->tasks->config.outbox,
-               EVENT(.type = "image.state", .request = task->record.request.id, .result = result,
-                     .error = error));
+               EVENT(.type = "image.state",
+                     .request = task->record.internal ? NULL : task->record.request.id,
+                     .result = result, .error = error));
     json_decref(result);
 }
 

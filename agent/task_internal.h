@@ -20,6 +20,9 @@ struct task {
     bool prepared;                  /* the plan is there */
     bool cancelled;
     bool replaces_provision; /* a terminate that cancelled the provision of its slice */
+    bool wants_room;         /* waits until the image that is being collected has gone */
+    uint64_t short_bytes;    /* of disk, when it was refused for that while at work */
+    unsigned again;          /* how often it was put back for that */
     unsigned attempts;
     pid_t worker; /* 0: waits */
     struct wire wire;
@@ -34,7 +37,8 @@ struct tasks {
     unsigned running;
     unsigned kick_timer;
     bool draining;
-    uint64_t memory_mib; /* capacity_read's known_memory_mib */
+    uint64_t memory_mib;    /* capacity_read's known_memory_mib */
+    uint64_t assumed_bytes; /* of disk that would be free without the images nobody needs */
 };
 
 /* task_prepare.c: checks the request against the node, makes the plan, records what it changes at
@@ -67,6 +71,21 @@ int task_apply_progress(struct task *task, uint64_t mapped_bytes, struct err *er
 int task_answer(struct task *task, json_t **result, struct err *err);
 void task_apply_done(struct task *task, json_t **result);
 void task_apply_failed(struct task *task);
+
+/* task_room.c: disk images are a cache, which makes room when a request needs it. */
+/* Marks the image as the one used last; the caller puts it. */
+void task_image_used(struct task *task, struct image *image);
+/* What the images hold that no request concerns. */
+uint64_t task_spare_bytes(struct tasks *tasks);
+/* Whether an image is being collected. */
+bool task_collecting(const struct tasks *tasks);
+/* Sends the image used least recently away, unless one is going already or all of them together
+ * would not give `short_bytes`: then false. */
+bool task_make_room(struct tasks *tasks, uint64_t short_bytes);
+/* Whether a request that was not prepared because of `error` is to wait for room; it stays queued. */
+bool task_wait_for_room(struct task *task, const struct err *error);
+/* The same for one that was undone because of `error`: it is put back to where it was in the queue. */
+bool task_put_back(struct task *task, const struct err *error);
 
 /* task_worker.c: runs in the child, never returns. */
 struct worker_job {

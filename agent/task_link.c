@@ -191,7 +191,8 @@ static bool on_message(struct task *task, const json_t *message)
     } else { /* undone */
         error = task->record.error;
         task_kill(task);
-        task_finish(task, &error);
+        if (!task_put_back(task, &error))
+            task_finish(task, &error);
         return false;
     }
     return true;

@@ -16,11 +16,16 @@ bool task_image_exclusive(const struct task *task)
            !image.ready;
 }
 
+/* What the node itself deletes it can spare: then also requests that came later count. */
 bool task_image_shared(const struct task *task, const char *image)
 {
-    for (const struct task *other = task->tasks->first; other && other != task; other = other->next)
-        if (strcmp(other->image, image) == 0)
+    bool later = false;
+    for (const struct task *other = task->tasks->first; other; other = other->next) {
+        if (other == task)
+            later = true;
+        else if ((!later || task->record.internal) && strcmp(other->image, image) == 0)
             return true;
+    }
     return false;
 }
 

@@ -48,6 +48,8 @@ int task_find_image(struct task *task, struct image *asked, bool *ready, struct 
         if (asked->sha256[0] && image.sha256[0] && strcmp(asked->sha256, image.sha256) != 0)
             return err_set(err, ERR_IMAGE_EXISTS, "image %s is here with another sha256, %s",
                            asked->id, image.sha256);
+        task_image_used(task, &image);
+        must(store_image_put(task->tasks->config.store, &image, err), err);
         *asked = image;
         return 0;
     }
@@ -84,7 +86,8 @@ int task_prepare_fetch(struct task *task, struct err *err)
         uint64_t known = image.compression == COMPRESSION_NONE ? image.transfer_bytes : 0;
         if (admit_disk(&capacity, known, "the image", err) < 0)
             return -1;
-        facts.image_limit_bytes = admit_disk_free_bytes(&capacity) / MIB * MIB;
+        facts.image_limit_bytes =
+            (admit_disk_free_bytes(&capacity) + task_spare_bytes(task->tasks)) / MIB * MIB;
     } else if (!capacity.storage) {
         return err_set(err, ERR_STORAGE_MISSING, "the node has no storage to keep a kernel on");
     }

@@ -122,7 +122,8 @@ TEST(store_images)
                           .transfer_bytes = 1,
                           .size_bytes = UINT64_C(1) << 45,
                           .mapped_bytes = 3,
-                          .thin_id = 4};
+                          .thin_id = 4,
+                          .used_ms = INT64_C(1) << 41};
     struct image found, *images;
     size_t count;
     struct err err;
@@ -134,6 +135,7 @@ TEST(store_images)
     CHECK(found.kind == IMAGE_KERNEL && found.compression == COMPRESSION_XZ && found.ready);
     CHECK(found.transfer_bytes == 1 && found.size_bytes == UINT64_C(1) << 45);
     CHECK(found.mapped_bytes == 3 && found.thin_id == 4);
+    CHECK_NUMBER(INT64_C(1) << 41, found.used_ms);
     CHECK_TEXT("https://h/x", found.url);
     CHECK_TEXT("ab", found.sha256);
     CHECK_NUMBER(0, store_images(store, &images, &count, &err));
@@ -450,9 +452,9 @@ TEST(store_refuses_newer_and_foreign_files)
     CLEANUP_FREE char *path = store_path();
 
     store_close(open_store(path));
-    damage(path, 60, "\0\0\0\2", 4); /* user_version, big-endian */
-    check_refused(path, "written by a newer slicenode (format 2, this one knows 1)");
-    damage(path, 60, "\0\0\0\1", 4);
+    damage(path, 60, "\1\0\0\0", 4); /* user_version, big-endian */
+    check_refused(path, "written by a newer slicenode (format 16777216, this one knows ");
+    CHECK_NUMBER(0, unlink(path));
     store_close(open_store(path));
     damage(path, 68, "abcd", 4); /* application_id */
     check_refused(path, "belongs to another program");

@@ -1,0 +1,39 @@
+/* store: a file that an earlier version wrote is brought to the present format. */
+#include "store.h"
+#include "unit.h"
+#include "util.h"
+
+#include <stdlib.h>
+
+#define IMAGE "00000000-0000-4000-8000-000000000001"
+
+TEST(store_takes_over_the_first_format)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/sliced.db", unit_folder());
+    CLEANUP_FREE char *command =
+        xasprintf("python3 -c \"import sqlite3; c = sqlite3.connect('%s');"
+                  " c.executescript(open('%s/tests/unit/store_format_1.sql').read())\"",
+                  path, ROOT);
+    struct store *store = NULL;
+    struct image image;
+    uint32_t thin_id;
+    size_t count;
+    struct err err;
+
+    CHECK_NUMBER(0, system(command));
+    /* The second time there is nothing left to do. */
+    for (int i = 0; i < 2; i++) {
+        if (!CHECK_NUMBER(0, store_open(path, &store, &err)))
+            return;
+        CHECK_NUMBER(1, store_image_find(store, IMAGE, &image, &err));
+        CHECK(image.ready && image.thin_id == 3 && image.mapped_bytes == 65536);
+        CHECK_NUMBER(i, image.used_ms);
+        image.used_ms = 1;
+        CHECK_NUMBER(0, store_image_put(store, &image, &err));
+        CHECK_NUMBER(0, store_next_thin_id(store, &thin_id, &err));
+        CHECK_NUMBER(8 + i, thin_id);
+        CHECK_NUMBER(0, store_events_count(store, &count, &err));
+        CHECK_NUMBER(1, count);
+        store_close(store);
+    }
+}
