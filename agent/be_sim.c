@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define HOLD_INTERVAL_MS 2
+
 json_t *sim_load(const char *path)
 {
     return json_load_file(path, 0, NULL);
@@ -70,16 +72,52 @@ char *sim_text(struct sim *sim, const char *name)
     return text;
 }
 
-/* The agent dies, and with it (at once, by the kernel's hand) this worker. */
-static void reach_point(struct sim *sim, json_t *calls, json_t *node, const char *path)
+static void trace(struct sim *sim, const json_t *node, const char *mark, const char *name)
 {
-    json_int_t point = json_integer_value(json_object_get(calls, "points")) + 1;
-    json_object_set_new(calls, "points", json_integer(point));
+    if (!json_is_true(json_object_get(node, "trace")))
+        return;
+    CLEANUP_FREE char *path = xasprintf("%s/trace", sim->folder);
+    CLEANUP_FREE char *line = xasprintf("%s%s\n", mark, name);
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)!write(fd, line, strlen(line));
+}
+
+static json_int_t number_of(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+static void count(json_t *calls, const char *name)
+{
+    json_object_set_new(calls, name, json_integer(number_of(calls, name) + 1));
+}
+
+/* Where the settings say so the agent dies, and with it (at once, by the kernel's hand) this worker.
+ * true when it is here that the caller is to wait, once it has given up the lock. */
+static bool reach(struct sim *sim, json_t *calls, const json_t *node, bool point)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/calls.json", sim->folder);
+    count(calls, "moments");
+    if (point)
+        count(calls, "points");
     sim_save(path, calls, NULL);
-    if (point == json_integer_value(json_object_get(node, "kill_at"))) {
+    json_int_t moment = number_of(calls, "moments");
+    if (moment == number_of(node, "kill_moment") ||
+        (point && number_of(calls, "points") == number_of(node, "kill_at"))) {
         kill(sim->agent, SIGKILL);
         raise(SIGKILL);
     }
+    return moment == number_of(node, "hold_moment");
+}
+
+static void hold(struct sim *sim)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/held", sim->folder);
+    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    while (sim_number(sim, "hold_moment", 0) > 0)
+        nanosleep(&(struct timespec){.tv_nsec = HOLD_INTERVAL_MS * 1000000L}, NULL);
+    unlink(path);
 }
 
 static int check_faults(const char *call, json_int_t count, const json_t *node, struct err *err)
@@ -101,37 +139,55 @@ static int check_faults(const char *call, json_int_t count, const json_t *node, 
     return 0;
 }
 
-int sim_enter(struct sim *sim, const char *call, struct err *err)
+static json_t *load_calls(struct sim *sim)
 {
     CLEANUP_FREE char *path = xasprintf("%s/calls.json", sim->folder);
+    json_t *calls = sim_load(path);
+    return calls ? calls : json_object();
+}
+
+int sim_enter(struct sim *sim, const char *call, struct err *err)
+{
     int lock = sim_lock(sim);
-    json_t *calls = sim_load(path), *node = settings(sim);
-    if (!calls)
-        calls = json_object();
-    json_int_t count = json_integer_value(json_object_get(calls, call)) + 1;
-    json_object_set_new(calls, call, json_integer(count));
-    reach_point(sim, calls, node, path);
-    int result = check_faults(call, count, node, err);
-    json_int_t delay = json_integer_value(json_object_get(json_object_get(node, "delay_ms"), call));
+    json_t *calls = load_calls(sim), *node = settings(sim);
+    sim->call = call;
+    count(calls, call);
+    trace(sim, node, "+", call);
+    bool held = reach(sim, calls, node, true);
+    int result = check_faults(call, number_of(calls, call), node, err);
+    json_int_t delay = number_of(json_object_get(node, "delay_ms"), call);
     json_decref(calls);
     json_decref(node);
     close(lock);
+    if (held)
+        hold(sim);
     if (delay > 0)
         nanosleep(&(struct timespec){.tv_sec = delay / 1000, .tv_nsec = delay % 1000 * 1000000},
                   NULL);
     return result;
 }
 
-void sim_leave(struct sim *sim)
+static void pass(struct sim *sim, const char *mark, const char *name, bool point)
 {
-    CLEANUP_FREE char *path = xasprintf("%s/calls.json", sim->folder);
     int lock = sim_lock(sim);
-    json_t *calls = sim_load(path), *node = settings(sim);
-    if (calls)
-        reach_point(sim, calls, node, path);
+    json_t *calls = load_calls(sim), *node = settings(sim);
+    trace(sim, node, mark, name);
+    bool held = reach(sim, calls, node, point);
     json_decref(calls);
     json_decref(node);
     close(lock);
+    if (held)
+        hold(sim);
+}
+
+void sim_leave(struct sim *sim)
+{
+    pass(sim, "-", sim->call, true);
+}
+
+void sim_moment(struct sim *sim, const char *name)
+{
+    pass(sim, "", name, false);
 }
 
 static int sim_bridge(void *state, const struct nic *nic, char name[static NIC_NAME_BYTES],
@@ -147,6 +203,7 @@ static int sim_bridge(void *state, const struct nic *nic, char name[static NIC_N
 static void sim_close(void *state)
 {
     struct sim *sim = state;
+    sim_watch_commits(NULL);
     if (sim->watch >= 0)
         close(sim->watch);
     free(sim->folder);
@@ -167,7 +224,8 @@ int backend_open(const struct backend_options *options, struct backend *backend,
         if (mkdir(path, 0700) < 0 && errno != EEXIST)
             return err_errno(err, ERR_INTERNAL, errno, "cannot make %s", path);
     }
-    if (!agent)
+    bool first = !agent;
+    if (first)
         agent = getpid();
     struct sim *sim = xcalloc(1, sizeof(*sim));
     sim->folder = xstrdup(options->sim_dir);
@@ -179,6 +237,8 @@ int backend_open(const struct backend_options *options, struct backend *backend,
         sim_storage(sim, &backend->storage);
     backend->network = (struct network){.state = sim, .bridge = sim_bridge, .close = NULL};
     backend->hypervisor.close = sim_close;
+    if (first)
+        sim_watch_commits(sim);
     return 0;
 }
 

@@ -7,7 +7,12 @@
  *                    delay_ms {call: n}
  *                    fail [{call, nth?, times?, code, message?}]   the nth call and `times` from there
  *                    kill_at n     the agent is killed at the nth point (two for each call below)
- *     calls.json     how often each changing call was made, and "points"
+ *                    kill_moment n, hold_moment n   at the nth moment, which is a point or one of the
+ *                                  two about each commit of the store, the agent is killed, or who
+ *                                  reaches it waits until this is taken back; the file `held` is
+ *                                  there meanwhile
+ *                    trace         each moment is a line in the file `trace`
+ *     calls.json     how often each changing call was made, "points" and "moments"
  *     domains/ID     {domain_id, state: running|paused|shutdown, reason, memory_mib}; a test may
  *                    rewrite it (rename into place) or remove it: the agent's watch sees it
  *     volumes/N      a thin volume's data, a sparse file
@@ -24,13 +29,20 @@
 struct sim {
     char *folder;
     const char *console_dir;
-    pid_t agent; /* the parent, which kill_at kills */
-    int watch;   /* inotify, -1 in workers that have not asked for it */
+    pid_t agent;      /* the parent, which kill_at kills */
+    const char *call; /* under way, for the trace */
+    int watch;        /* inotify, -1 in workers that have not asked for it */
 };
 
 /* Before and after every call that changes something: counts, delays, fails, kills. */
 int sim_enter(struct sim *sim, const char *call, struct err *err);
 void sim_leave(struct sim *sim);
+
+/* A moment that is no point. */
+void sim_moment(struct sim *sim, const char *name);
+
+/* From now on commits of the agent's store are moments; NULL ends it. */
+void sim_watch_commits(struct sim *sim);
 
 /* The setting of node.json. */
 json_int_t sim_number(struct sim *sim, const char *name, json_int_t usual);

@@ -332,18 +332,21 @@ int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struc
             refuse(tasks, object, err);
         return -1;
     }
+    /* The record and its event are one change: a request that was accepted has said so. */
+    must(store_begin(tasks->config.store, &store_error), &store_error);
     int added =
         must(store_request_add(tasks->config.store, &record.request, internal, &store_error),
              &store_error);
+    if (added && !internal)
+        outbox_add(tasks->config.outbox,
+                   EVENT(.type = "request.accepted", .request = record.request.id,
+                         .slice = record.request.slice));
+    must(store_commit(tasks->config.store, &store_error), &store_error);
     if (!added) {
         repeat_end(tasks, record.request.id);
         request_record_free(&record);
         return 0;
     }
-    if (!internal)
-        outbox_add(tasks->config.outbox,
-                   EVENT(.type = "request.accepted", .request = record.request.id,
-                         .slice = record.request.slice));
     outbox_flush(tasks->config.outbox);
     struct task *task = append(tasks, &record);
     if (task->record.request.operation == OP_SLICE_TERMINATE)

@@ -17,6 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "out" / "agent-host"
+RELEASE = ROOT / "out" / "agent-release"  # the same without the sanitizers
 BOOT_ID = "11111111-1111-4111-8111-111111111111"
 TIMEOUT = 30.0
 
@@ -33,13 +34,15 @@ class Refused(Exception):
 def wait_until(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:
     """Returns the first true value of `condition`."""
     end = time.monotonic() + timeout
+    pause = 0.002
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(0.03)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.03)
 
 
 class Connection:
@@ -87,7 +90,9 @@ class Connection:
 class Node:
     """The folder, the process, and the simulated machine."""
 
-    def __init__(self, controller: str | None = None, storage: bool = True) -> None:
+    def __init__(self, controller: str | None = None, storage: bool = True,
+                 programs: Path = PROGRAMS) -> None:
+        self.programs = programs
         # Short, since the paths of sockets and volumes are bounded; in RAM, since each step is
         # written to disk before it runs.
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
@@ -113,7 +118,7 @@ class Node:
         """The boot parameters, as scripts/controller conf prints them."""
         path = self.folder / "slicenode.conf"
         path.write_text(text)
-        subprocess.run([PROGRAMS / "slicenode-conf", "--output", self.run / "conf", "--cmdline",
+        subprocess.run([self.programs / "slicenode-conf", "--output", self.run / "conf", "--cmdline",
                         "/dev/null", path], check=True)
 
     def boot(self, boot_id: str) -> None:
@@ -168,9 +173,9 @@ class Node:
     # --- the process ---------------------------------------------------------------------------
 
     def start(self, *options: str) -> None:
-        arguments = [str(PROGRAMS / "sliced"), "--backend", "sim", "--sim", str(self.sim),
+        arguments = [str(self.programs / "sliced"), "--backend", "sim", "--sim", str(self.sim),
                      "--state-dir", str(self.folder / "state"), "--run-dir", str(self.run),
-                     "--libexec", str(PROGRAMS), "--kernels-dir", str(self.folder / "kernels"),
+                     "--libexec", str(self.programs), "--kernels-dir", str(self.folder / "kernels"),
                      "--console-dir", str(self.folder / "console"),
                      "--sysfs", str(self.folder / "sys"), "--procfs", str(self.folder / "proc")]
         if not self.storage:
@@ -277,7 +282,7 @@ class Node:
 
     def slicectl(self, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "SLICENODE_SOCKET": str(self.run / "api.sock")}
-        return subprocess.run([PROGRAMS / "slicectl", *words], env=environment, input=text,
+        return subprocess.run([self.programs / "slicectl", *words], env=environment, input=text,
                               capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
 

@@ -43,7 +43,7 @@ LIBRARIES = {
     "libxl": {"be_xen"},
     "xenstore.h": {"be_xen", "hotplug"},
     "libdevmapper.h": {"be_thin"},
-    "sqlite3.h": {"store"},
+    "sqlite3.h": {"store", "be_sim"},
     "curl/": {"net", "net_main"},
     "mbedtls/": {"net", "import"},
     "zlib.h": {"decompress"},
@@ -54,7 +54,7 @@ LIBRARIES = {
 SYMBOLS = {
     r"libxl_": {"be_xen"},
     r"dm_task_": {"be_thin"},
-    r"sqlite3_": {"store"},
+    r"sqlite3_": {"store", "be_sim"},
     r"curl_": {"net", "net_main"},
     r"mbedtls_": {"net", "import"},
 }

@@ -1,0 +1,194 @@
+"""Every operation that has work for the backend, once for each way that its plan can look: how to
+prepare it, how to ask for it, and what must be so when it is done. test_every_point.py kills the
+agent, fails a step and cancels at each point of each entry; what holds for every operation (nothing
+left over, nothing missing) is audit.py's, so `check` only says what the operation was for."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from images import Images
+from node import Node, slice_args
+
+DATA = b"BOOTS!" + bytes(range(256)) * 40
+
+
+@dataclass
+class World:
+    """A node with what the operation needs. Ids stay the same in every run of an entry."""
+
+    node: Node
+    images: Images
+    image: dict[str, Any] = field(default_factory=dict)
+    slice: str = field(default_factory=lambda: str(uuid.uuid4()))
+    other: str = field(default_factory=lambda: str(uuid.uuid4()))  # a snapshot's id, or what it is
+    ended: dict[str, Any] = field(default_factory=dict)  # the request's end, for `check`
+
+    def provision(self, **changes: Any) -> None:
+        if not self.image:
+            self.image = self.images.add(DATA, compress=True)
+        self.node.do("slice.provision", self.slice, **slice_args(self.image, **changes))
+
+    def state(self) -> str:
+        return self.node.state(self.slice)
+
+    def disk(self) -> bytes:
+        with self.node.disk(self.slice).open("rb") as disk:
+            return disk.read(len(DATA))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An entry of the table. `request` gives the slice (or None) and the arguments; `settings` are
+    the simulated node's (be_sim.h) while it runs."""
+
+    name: str
+    op: str
+    prepare: Callable[[World], None]
+    request: Callable[[World], tuple[str | None, dict[str, Any]]]
+    check: Callable[[World], None]
+    settings: dict[str, Any] = field(default_factory=dict)
+    forward: bool = False  # its plan has no way back, so a failure leaves it where it is
+
+
+# Operations that change nothing in the backend: there is nothing to be left half done.
+WITHOUT_BACKEND = {"slice.console", "node.report"}
+
+# Operations under way whose entries come with them or right after.
+EXPECTED = {"slice.resize", "snapshot.export", "volume.create", "volume.attach", "volume.detach",
+            "volume.resize", "volume.delete", "node.drain", "node.reboot", "request.cancel"}
+
+
+def _image(world: World) -> None:
+    world.image = world.images.add(DATA, compress=True)
+
+
+def _fetched(world: World) -> None:
+    _image(world)
+    world.node.do("image.fetch", **world.image)
+
+
+def _kernel(world: World) -> None:
+    world.image = world.images.add(b"kernel" * 2000)
+
+
+def _fetched_kernel(world: World) -> None:
+    _kernel(world)
+    world.node.do("image.fetch", kind="kernel", **world.image)
+
+
+def _stopped(world: World) -> None:
+    world.provision()
+    world.node.do("slice.stop", world.slice, force=True)
+
+
+def _paused(world: World) -> None:
+    world.provision()
+    world.node.do("slice.pause", world.slice)
+
+
+def _snapshot(world: World) -> None:
+    world.node.do("snapshot.create", world.slice, snapshot=world.other, name="before")
+
+
+def _running_changed(world: World) -> None:
+    """Running, with a snapshot of which the disk differs by now."""
+    world.provision()
+    _snapshot(world)
+    with world.node.disk(world.slice).open("r+b") as disk:
+        disk.write(b"CHANGE")
+
+
+def _stopped_changed(world: World) -> None:
+    _running_changed(world)
+    world.node.do("slice.stop", world.slice, force=True)
+
+
+def _slice(**args: Any) -> Callable[[World], tuple[str | None, dict[str, Any]]]:
+    return lambda world: (world.slice, args)
+
+
+def _provision(**changes: Any) -> Callable[[World], tuple[str | None, dict[str, Any]]]:
+    return lambda world: (world.slice, slice_args(world.image, **changes))
+
+
+def _on_snapshot(**args: Any) -> Callable[[World], tuple[str | None, dict[str, Any]]]:
+    return lambda world: (world.slice, {"snapshot": world.other, **args})
+
+
+def _is_running(world: World) -> None:
+    assert world.state() == "running"
+    assert world.disk() == DATA
+
+
+def _is_stopped(world: World) -> None:
+    assert world.state() == "stopped"
+
+
+def _is_paused(world: World) -> None:
+    assert world.state() == "paused" and world.disk() == DATA
+
+
+def _has_snapshot(world: World) -> None:
+    assert [item["id"] for item in world.node.slices()[world.slice]["snapshots"]] == [world.other]
+
+
+def _has_no_snapshot(world: World) -> None:
+    assert world.node.slices()[world.slice]["snapshots"] == []
+
+
+def _reverted_stopped(world: World) -> None:
+    _is_stopped(world)
+    world.node.do("slice.start", world.slice)
+    assert world.disk() == DATA
+
+
+def _gone(world: World) -> None:
+    assert world.node.slices() == {} and len(world.node.volumes()) == 1, "only the image is left"
+
+
+def _image_there(world: World) -> None:
+    assert [item["ready"] for item in world.node.call("image.list")] == [True]
+
+
+def _nothing(world: World) -> None:
+    assert world.node.call("image.list") == [] and world.node.volumes() == set()
+
+
+OPERATIONS = [
+    Operation("provision-fetch", "slice.provision", _image, _provision(), _is_running),
+    Operation("provision", "slice.provision", _fetched, _provision(), _is_running),
+    Operation("provision-stopped", "slice.provision", _fetched, _provision(desired="stopped"),
+              _is_stopped),
+    Operation("start", "slice.start", _stopped, _slice(), _is_running),
+    Operation("stop", "slice.stop", World.provision, _slice(timeout_seconds=1), _is_stopped),
+    Operation("stop-force", "slice.stop", World.provision, _slice(force=True), _is_stopped, forward=True),
+    Operation("reboot", "slice.reboot", World.provision, _slice(timeout_seconds=1), _is_running),
+    Operation("pause", "slice.pause", World.provision, _slice(), _is_paused),
+    Operation("unpause", "slice.unpause", _paused, _slice(), _is_running),
+    Operation("start-paused", "slice.start", _paused, _slice(), _is_running),
+    Operation("stop-paused", "slice.stop", _paused, _slice(timeout_seconds=1), _is_stopped),
+    Operation("reboot-paused", "slice.reboot", _paused, _slice(timeout_seconds=1), _is_running),
+    Operation("terminate-paused", "slice.terminate", _paused, _slice(), _gone, forward=True),
+    Operation("terminate", "slice.terminate", _running_changed, _slice(), _gone, forward=True),
+    Operation("snapshot", "snapshot.create", World.provision, _on_snapshot(name="s"),
+              _has_snapshot),
+    Operation("snapshot-stopped", "snapshot.create", _stopped, _on_snapshot(name="s"),
+              _has_snapshot),
+    Operation("revert", "snapshot.revert", _running_changed, _on_snapshot(restart=True),
+              _is_running),
+    Operation("revert-stopped", "snapshot.revert", _stopped_changed, _on_snapshot(),
+              _reverted_stopped),
+    Operation("snapshot-delete", "snapshot.delete", _running_changed, _on_snapshot(),
+              _has_no_snapshot, forward=True),
+    Operation("fetch", "image.fetch", _image, lambda world: (None, world.image), _image_there),
+    Operation("fetch-kernel", "image.fetch", _kernel,
+              lambda world: (None, {"kind": "kernel", **world.image}), _image_there),
+    Operation("image-delete", "image.delete", _fetched,
+              lambda world: (None, {"id": world.image["id"]}), _nothing, forward=True),
+    Operation("kernel-delete", "image.delete", _fetched_kernel,
+              lambda world: (None, {"id": world.image["id"]}), _nothing, forward=True),
+]
