@@ -54,6 +54,12 @@ void admit_promises(struct capacity *capacity, const struct slice *slices, size_
         capacity->disk_promised_bytes += snapshots[i].reserved_bytes;
 }
 
+void admit_volumes(struct capacity *capacity, const struct volume *volumes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        capacity->disk_promised_bytes += volumes[i].size_gib * GIB;
+}
+
 uint64_t admit_memory_free_mib(const struct capacity *capacity)
 {
     return capacity->memory_mib > capacity->memory_promised_mib

@@ -35,6 +35,9 @@ void admit_promises(struct capacity *capacity, const struct slice *slices, size_
                     const char *except, const struct image *images, size_t image_count,
                     const struct snapshot *snapshots, size_t snapshot_count);
 
+/* Adds what the volumes have been promised: all of their size. After admit_promises. */
+void admit_volumes(struct capacity *capacity, const struct volume *volumes, size_t count);
+
 /* 0 when it fits; else insufficient_* or pool_full with what was asked and what is left. */
 int admit_vcpus(const struct capacity *capacity, unsigned vcpus, struct err *err);
 int admit_memory(const struct capacity *capacity, const struct slice *slice, struct err *err);

@@ -53,6 +53,12 @@ struct host_info {
     bool pv;
 };
 
+/* A data volume as a slice sees it. */
+struct domain_disk {
+    const char *path;               /* block device, writable */
+    char device[DEVICE_NAME_BYTES]; /* xvdc and so on */
+};
+
 /* What a slice's domain is built from; all paths are host paths and stay the caller's. */
 struct domain_config {
     const struct slice *slice;
@@ -61,6 +67,8 @@ struct domain_config {
     const char *kernel_path;  /* pvgrub or the operator's kernel */
     const char *ramdisk_path; /* NULL for none */
     const char *command_line; /* NULL for none */
+    const struct domain_disk *disks;
+    size_t disk_count;
 };
 
 struct hypervisor {
@@ -75,6 +83,18 @@ struct hypervisor {
     /* Stops and resumes the domain's processors; its memory stays. Fails when there is no domain. */
     int (*domain_pause)(void *state, const char *slice, struct err *err);
     int (*domain_unpause)(void *state, const char *slice, struct err *err);
+    /* Gives the slice's domain one more disk while it runs. A slice whose domain has ended is fine:
+     * it gets the disk at its next start. */
+    int (*disk_plug)(void *state, const char *slice, const struct domain_disk *disk,
+                     struct err *err);
+    /* Asks the guest to release a disk and waits for it, for some seconds: volume_busy when it does
+     * not, and then it has the disk as before. `force` takes it away without asking. A slice that
+     * has no domain, or none with that device, is fine. */
+    int (*disk_unplug)(void *state, const char *slice, const char *device, bool force,
+                       struct err *err);
+    /* Tells the guest that the block device behind a disk has `bytes` now. */
+    int (*disk_grow)(void *state, const char *slice, const char *device, uint64_t bytes,
+                     struct err *err);
     /* Fills up to `limit` entries of our slices' domains (dom0 and strangers are left out). */
     int (*domain_list)(void *state, struct domain_info *list, size_t limit, size_t *count,
                        struct err *err);

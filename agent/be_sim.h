@@ -3,7 +3,7 @@
  *
  *     node.json      what the node is and how it misbehaves; written by the test, all keys optional:
  *                    memory_mib threads pool_mib metadata_percent data_used_percent pvh pv
- *                    ignore_shutdown read_only boot_text
+ *                    ignore_shutdown ignore_unplug read_only boot_text
  *                    delay_ms {call: n}
  *                    fail [{call, nth?, times?, code, message?}]   the nth call and `times` from there
  *                    kill_at n     the agent is killed at the nth point (two for each call below)
@@ -13,8 +13,9 @@
  *                                  there meanwhile
  *                    trace         each moment is a line in the file `trace`
  *     calls.json     how often each changing call was made, "points" and "moments"
- *     domains/ID     {domain_id, state: running|paused|shutdown, reason, memory_mib}; a test may
- *                    rewrite it (rename into place) or remove it: the agent's watch sees it
+ *     domains/ID     {domain_id, state: running|paused|shutdown, reason, memory_mib,
+ *                    disks: {device: {volume, bytes}}}; a test may rewrite it (rename into place) or
+ *                    remove it: the agent's watch sees it
  *     volumes/N      a thin volume's data, a sparse file
  *     active/NAME    symbolic link to the volume
  */
@@ -54,6 +55,16 @@ int sim_lock(struct sim *sim);
 
 json_t *sim_load(const char *path); /* NULL when absent or torn */
 int sim_save(const char *path, const json_t *object, struct err *err);
+
+/* Of be_sim_disk.c. sim_disks makes the `disks` of a new domain; NULL when one is not there. */
+char *sim_domain_path(struct sim *sim, const char *slice);
+json_t *sim_disks(const struct domain_config *config, struct err *err);
+bool sim_disk_in_use(struct sim *sim, const char *volume);
+int sim_disk_plug(void *state, const char *slice, const struct domain_disk *disk, struct err *err);
+int sim_disk_unplug(void *state, const char *slice, const char *device, bool force,
+                    struct err *err);
+int sim_disk_grow(void *state, const char *slice, const char *device, uint64_t bytes,
+                  struct err *err);
 
 void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor);
 void sim_storage(struct sim *sim, struct storage *storage);

@@ -21,7 +21,7 @@
 
 static char *domain_path(struct sim *sim, const char *slice)
 {
-    return xasprintf("%s/domains/%s", sim->folder, slice);
+    return sim_domain_path(sim, slice);
 }
 
 static enum shutdown_reason reason_of(const char *text)
@@ -152,10 +152,13 @@ static int start_locked(struct sim *sim, const struct domain_config *config, int
     last = json_pack("{s:i}", "id", *domain_id);
     sim_save(last_path, last, NULL);
     json_decref(last);
+    json_t *disks = sim_disks(config, err);
+    if (!disks)
+        return -1;
     bool runs = boot(sim, config);
-    json_t *domain = json_pack("{s:i, s:s, s:s, s:I}", "domain_id", *domain_id, "state",
+    json_t *domain = json_pack("{s:i, s:s, s:s, s:I, s:o}", "domain_id", *domain_id, "state",
                                runs ? "running" : "shutdown", "reason", runs ? "none" : "poweroff",
-                               "memory_mib", (json_int_t)needed);
+                               "memory_mib", (json_int_t)needed, "disks", disks);
     int result = sim_save(path, domain, err);
     json_decref(domain);
     return result;
@@ -281,6 +284,8 @@ static int sim_watch_read(void *state, struct err *err)
 bool sim_volume_busy(struct sim *sim, const char *name)
 {
     const char *dash = strchr(name, '-');
+    if (strncmp(name, "data-", 5) == 0)
+        return sim_disk_in_use(sim, name);
     if (!dash || (strncmp(name, "slice-", 6) != 0 && strncmp(name, "seed-", 5) != 0))
         return false;
     CLEANUP_FREE char *path = domain_path(sim, dash + 1);
@@ -298,6 +303,9 @@ void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor)
                                       .domain_unpause = sim_unpause,
                                       .domain_list = sim_list,
                                       .domain_counters = sim_counters,
+                                      .disk_plug = sim_disk_plug,
+                                      .disk_unplug = sim_disk_unplug,
+                                      .disk_grow = sim_disk_grow,
                                       .watch_fd = sim_watch_fd,
                                       .watch_read = sim_watch_read};
 }

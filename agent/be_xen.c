@@ -331,6 +331,9 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
                                       .domain_unpause = be_xen_unpause,
                                       .domain_list = xen_list,
                                       .domain_counters = xen_counters,
+                                      .disk_plug = be_xen_disk_plug,
+                                      .disk_unplug = be_xen_disk_unplug,
+                                      .disk_grow = be_xen_disk_grow,
                                       .watch_fd = be_xen_watch_fd,
                                       .watch_read = be_xen_watch_read,
                                       .close = xen_close};

@@ -49,6 +49,17 @@ int be_xen_destroy(struct be_xen *xen, uint32_t domain_id, const char *slice, st
 void be_xen_children_begin(sigset_t *saved);
 void be_xen_children_end(const sigset_t *saved);
 
+/* libxl's description of a disk; libxl_device_disk_dispose by the caller. */
+void be_xen_fill_disk(libxl_device_disk *disk, const char *path, const char *device, bool writable);
+
+/* Of be_xen_disk.c, as in backend.h. */
+int be_xen_disk_plug(void *state, const char *slice, const struct domain_disk *disk,
+                     struct err *err);
+int be_xen_disk_unplug(void *state, const char *slice, const char *device, bool force,
+                       struct err *err);
+int be_xen_disk_grow(void *state, const char *slice, const char *device, uint64_t bytes,
+                     struct err *err);
+
 int be_xen_start(void *state, const struct domain_config *config, int *domain_id, struct err *err);
 
 int be_xen_pause(void *state, const char *slice, struct err *err);

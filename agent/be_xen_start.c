@@ -15,7 +15,7 @@
 #define MEMORY_WAIT_MS 10000
 #define MEMORY_INTERVAL_MS 100
 #define NO_DOMAIN ((uint32_t)~0)
-#define DISKS_MAX 2
+#define DISKS_MAX (2 + SLICE_VOLUMES_MAX)
 
 /* Written for a domain when all of it is there, before it runs for the first time. A domain without
  * it was left by a worker that died. Goes away with the domain's own folder. */
@@ -82,7 +82,7 @@ static int fill_general(struct be_xen *xen, const struct domain_config *config,
     return 0;
 }
 
-static void fill_disk(libxl_device_disk *disk, const char *path, const char *device, bool writable)
+void be_xen_fill_disk(libxl_device_disk *disk, const char *path, const char *device, bool writable)
 {
     libxl_device_disk_init(disk);
     disk->pdev_path = xstrdup(path);
@@ -95,9 +95,12 @@ static void fill_disk(libxl_device_disk *disk, const char *path, const char *dev
 static void fill_disks(const struct domain_config *config, libxl_domain_config *domain)
 {
     domain->disks = xcalloc(DISKS_MAX, sizeof(*domain->disks));
-    fill_disk(&domain->disks[domain->num_disks++], config->disk_path, "xvda", true);
+    be_xen_fill_disk(&domain->disks[domain->num_disks++], config->disk_path, "xvda", true);
     if (config->seed_path)
-        fill_disk(&domain->disks[domain->num_disks++], config->seed_path, "xvdb", false);
+        be_xen_fill_disk(&domain->disks[domain->num_disks++], config->seed_path, "xvdb", false);
+    for (size_t i = 0; i < config->disk_count; i++)
+        be_xen_fill_disk(&domain->disks[domain->num_disks++], config->disks[i].path,
+                         config->disks[i].device, true);
 }
 
 static int fill_nics(const struct slice *slice, libxl_domain_config *domain, struct err *err)

@@ -10,6 +10,8 @@ struct kept {
     size_t image_count;
     struct snapshot *snapshots;
     size_t snapshot_count;
+    struct volume *volumes;
+    size_t volume_count;
 };
 
 static void kept_free(struct kept *kept)
@@ -17,13 +19,15 @@ static void kept_free(struct kept *kept)
     slices_free(kept->slices, kept->slice_count);
     free(kept->images);
     free(kept->snapshots);
+    free(kept->volumes);
 }
 
 static int kept_read(struct store *store, struct kept *kept, struct err *err)
 {
     if (store_slices(store, &kept->slices, &kept->slice_count, err) < 0 ||
         store_images(store, &kept->images, &kept->image_count, err) < 0 ||
-        store_snapshots(store, NULL, &kept->snapshots, &kept->snapshot_count, err) < 0)
+        store_snapshots(store, NULL, &kept->snapshots, &kept->snapshot_count, err) < 0 ||
+        store_volumes(store, NULL, &kept->volumes, &kept->volume_count, err) < 0)
         return -1;
     return 0;
 }
@@ -77,9 +81,11 @@ int capacity_read(struct backend *backend, struct store *store, const char *exce
     int result = kept_read(store, &kept, err);
     if (result == 0)
         result = fill(backend, &kept, known_memory_mib, capacity, err);
-    if (result == 0)
+    if (result == 0) {
         admit_promises(capacity, kept.slices, kept.slice_count, except, kept.images,
                        kept.image_count, kept.snapshots, kept.snapshot_count);
+        admit_volumes(capacity, kept.volumes, kept.volume_count);
+    }
     kept_free(&kept);
     return result;
 }

@@ -23,6 +23,10 @@
     X(IMAGE_TOO_LARGE, "image_too_large")                                                          \
     X(IMAGE_UNAVAILABLE, "image_unavailable")                                                      \
     X(IMAGE_NOT_BOOTABLE, "image_not_bootable")                                                    \
+    X(VOLUME_NOT_FOUND, "volume_not_found")                                                        \
+    X(VOLUME_EXISTS, "volume_exists")                                                              \
+    X(VOLUME_ATTACHED, "volume_attached")                                                          \
+    X(VOLUME_BUSY, "volume_busy")                                                                  \
     X(INSUFFICIENT_MEMORY, "insufficient_memory")                                                  \
     X(INSUFFICIENT_DISK, "insufficient_disk")                                                      \
     X(INSUFFICIENT_VCPUS, "insufficient_vcpus")                                                    \

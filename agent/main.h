@@ -125,6 +125,7 @@ void inventory_disk_problems(struct agent *agent);
 json_t *report_registration(struct agent *agent);
 json_t *report_status(struct agent *agent);
 json_t *report_slices(struct agent *agent);
+json_t *report_volumes(struct agent *agent);
 json_t *report_images(struct agent *agent);
 json_t *report_snapshots(struct agent *agent, const char *slice);
 

@@ -363,7 +363,8 @@ void domains_request_finished(struct agent *agent, const struct request_record *
     /* What happened to the domain meanwhile was left to the request. */
     if (record->request.operation == OP_SLICE_TERMINATE && record->phase == REQUEST_DONE)
         forget(agent->domains, record->request.slice);
-    if (record->request.slice[0])
+    if (record->request.slice[0] ||
+        strncmp(operation_name(record->request.operation), "volume.", 7) == 0)
         check_soon(agent);
 }
 

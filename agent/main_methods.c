@@ -182,6 +182,12 @@ static void image_list(struct agent *agent, struct api_call *call, const json_t 
     api_answer(call, report_images(agent));
 }
 
+static void volume_list(struct agent *agent, struct api_call *call, const json_t *params)
+{
+    (void)params;
+    api_answer(call, report_volumes(agent));
+}
+
 static void snapshot_list(struct agent *agent, struct api_call *call, const json_t *params)
 {
     const char *slice = text(params, "slice");
@@ -304,7 +310,7 @@ static const struct method methods[] = {
     {"slice.show", slice_show},       {"image.list", image_list},
     {"snapshot.list", snapshot_list}, {"node.status", node_status},
     {"node.shutdown", node_shutdown}, {"events.follow", events_follow},
-    {"console.show", console_show},
+    {"console.show", console_show},   {"volume.list", volume_list},
 };
 
 static bool is_operation(const char *name)

@@ -46,6 +46,19 @@ json_t *report_slices(struct agent *agent)
     return array;
 }
 
+json_t *report_volumes(struct agent *agent)
+{
+    json_t *array = json_array();
+    struct volume *volumes;
+    size_t count;
+    if (store_volumes(agent->store, NULL, &volumes, &count, NULL) < 0)
+        return array;
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, volume_to_protocol(&volumes[i]));
+    free(volumes);
+    return array;
+}
+
 json_t *report_images(struct agent *agent)
 {
     static const char *const kinds[] = {"disk", "kernel", "ramdisk"};
@@ -120,11 +133,11 @@ json_t *report_registration(struct agent *agent)
         json_array_append_new(types, json_string("pvh"));
     if (host.pv)
         json_array_append_new(types, json_string("pv"));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "boot_id", agent->boot_id,
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "boot_id", agent->boot_id,
                      "version", agent->version, "name", json_clean_string(agent->conf.name),
                      "capabilities", capabilities, "types", types, "inventory",
-                     inventory_json(agent, &host), "slices", report_slices(agent), "problems",
-                     problems_json(agent));
+                     inventory_json(agent, &host), "slices", report_slices(agent), "volumes",
+                     report_volumes(agent), "problems", problems_json(agent));
 }
 
 /* --- The heartbeat ------------------------------------------------------------------------------- */
@@ -173,6 +186,30 @@ static json_t *usages_json(struct agent *agent)
     return array;
 }
 
+/* What the volumes have of the pool; one that is active nowhere is not asked. */
+static json_t *volume_usages_json(struct agent *agent)
+{
+    const struct storage *storage = &agent->backend.storage;
+    json_t *array = json_array();
+    struct volume *volumes;
+    size_t count;
+    if (store_volumes(agent->store, NULL, &volumes, &count, NULL) < 0)
+        return array;
+    for (size_t i = 0; i < count; i++) {
+        char name[VOLUME_NAME_BYTES];
+        uint64_t bytes;
+        volume_name(name, "data", volumes[i].id);
+        bool known = volumes[i].slice[0] && storage->mapped &&
+                     storage->mapped(storage->state, name, &bytes, NULL) == 0;
+        json_array_append_new(
+            array, json_pack("{s:s, s:I, s:o}", "id", volumes[i].id, "size_gib",
+                             (json_int_t)volumes[i].size_gib, "used_mib",
+                             known ? json_integer((json_int_t)(bytes / MIB)) : json_null()));
+    }
+    free(volumes);
+    return array;
+}
+
 json_t *report_status(struct agent *agent)
 {
     struct capacity capacity;
@@ -183,12 +220,13 @@ json_t *report_status(struct agent *agent)
         log_warning("the capacity: %s", err.message);
         memset(&capacity, 0, sizeof(capacity));
     }
-    return json_pack("{s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:f}, s:o}", "time", time,
+    return json_pack("{s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:f}, s:o, s:o}", "time", time,
                      "state", agent->draining ? "draining" : "ready", "capacity", "vcpus",
                      (json_int_t)capacity.threads, "memory_mib", (json_int_t)capacity.memory_mib,
                      "memory_free_mib", (json_int_t)admit_memory_free_mib(&capacity), "disk_mib",
                      (json_int_t)(capacity.disk_bytes / MIB), "disk_free_mib",
                      (json_int_t)(admit_disk_free_bytes(&capacity) / MIB), "disk_used_mib",
                      (json_int_t)(capacity.pool.data_used_bytes / MIB), "metadata_percent",
-                     admit_metadata_percent(&capacity), "slices", usages_json(agent));
+                     admit_metadata_percent(&capacity), "slices", usages_json(agent), "volumes",
+                     volume_usages_json(agent));
 }

@@ -66,7 +66,14 @@ static int operation_parse(const char *text, enum operation *operation, struct e
 static bool concerns_slice(enum operation operation)
 {
     return strncmp(operation_names[operation], "slice.", 6) == 0 ||
-           strncmp(operation_names[operation], "snapshot.", 9) == 0;
+           strncmp(operation_names[operation], "snapshot.", 9) == 0 ||
+           operation == OP_VOLUME_ATTACH;
+}
+
+/* The node knows where a volume is attached; who says it all the same is held to it. */
+static bool may_name_slice(enum operation operation)
+{
+    return concerns_slice(operation) || operation == OP_VOLUME_DETACH;
 }
 
 static int check_slice(const struct request *request, struct err *err)
@@ -75,7 +82,7 @@ static int check_slice(const struct request *request, struct err *err)
 
     if (concerns_slice(request->operation) && !request->slice[0])
         return err_set(err, ERR_INVALID_ARGUMENT, "%s needs a slice", operation);
-    if (!concerns_slice(request->operation) && request->slice[0])
+    if (!may_name_slice(request->operation) && request->slice[0])
         return err_set(err, ERR_INVALID_ARGUMENT, "%s takes no slice", operation);
     return 0;
 }

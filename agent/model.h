@@ -24,6 +24,9 @@
 #define SSH_KEYS_MAX 64
 #define SSH_KEYS_LIMIT (256u << 10) /* all of a slice's keys together */
 #define CONSOLE_BYTES_LIMIT (1u << 20)
+#define SLICE_VOLUMES_MAX 16  /* attached at a time: xvdc to xvdr */
+#define NODE_VOLUMES_MAX 4096 /* so that a registration fits in a message */
+#define DEVICE_NAME_BYTES 8
 
 enum slice_state {
     SLICE_PROVISIONING,
@@ -53,6 +56,11 @@ enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_XZ, COMPRESSI
     X(SNAPSHOT_DELETE, "snapshot.delete")                                                          \
     X(IMAGE_FETCH, "image.fetch")                                                                  \
     X(IMAGE_DELETE, "image.delete")                                                                \
+    X(VOLUME_CREATE, "volume.create")                                                              \
+    X(VOLUME_ATTACH, "volume.attach")                                                              \
+    X(VOLUME_DETACH, "volume.detach")                                                              \
+    X(VOLUME_RESIZE, "volume.resize")                                                              \
+    X(VOLUME_DELETE, "volume.delete")                                                              \
     X(NODE_REPORT, "node.report")
 
 enum operation {
@@ -126,6 +134,19 @@ struct snapshot {
     uint64_t size_bytes;     /* of the volume at that time */
 };
 
+enum volume_state { VOLUME_CREATING, VOLUME_READY, VOLUME_DELETING };
+
+/* A data disk that outlives the slices it is attached to. */
+struct volume {
+    char id[UUID_TEXT_BYTES];
+    char name[SLICE_NAME_BYTES];
+    enum volume_state state;
+    uint64_t size_gib; /* all of it is reserved */
+    uint32_t thin_id;
+    char slice[UUID_TEXT_BYTES]; /* that it is attached to; "" for none */
+    unsigned slot;               /* of that slice, from 0; says which device it is */
+};
+
 struct request {
     char id[UUID_TEXT_BYTES];
     enum operation operation;
@@ -143,6 +164,13 @@ struct snapshot_args {
     char snapshot[UUID_TEXT_BYTES];
     char name[SLICE_NAME_BYTES];
     bool restart;
+};
+
+struct volume_args {
+    char volume[UUID_TEXT_BYTES];
+    char name[SLICE_NAME_BYTES];
+    uint64_t size_gib;
+    bool force;
 };
 
 const char *slice_state_name(enum slice_state state);
@@ -166,6 +194,8 @@ int image_parse(const json_t *args, struct image *image, struct err *err);
 int stop_parse(const json_t *args, struct stop_args *stop, struct err *err);
 int snapshot_parse(enum operation operation, const json_t *args, struct snapshot_args *snapshot,
                    struct err *err);
+int volume_parse(enum operation operation, const json_t *args, struct volume_args *volume,
+                 struct err *err);
 int image_delete_parse(const json_t *args, char id[static UUID_TEXT_BYTES], struct err *err);
 int console_parse(const json_t *args, unsigned *bytes, struct err *err);
 /* For the operations without arguments. */
@@ -181,6 +211,12 @@ int slice_from_store(const json_t *object, struct slice *slice, struct err *err)
 /* The protocol's Slice object; `snapshots` in order of time. */
 json_t *slice_to_protocol(const struct slice *slice, const struct snapshot *snapshots,
                           size_t count);
+
+/* The protocol's Volume object. */
+json_t *volume_to_protocol(const struct volume *volume);
+
+/* The name under which a slice sees the volume of that slot: xvdc, xvdd, ... */
+void volume_device(char device[static DEVICE_NAME_BYTES], unsigned slot);
 
 /* {code, message}, or JSON null when there is no error. */
 json_t *err_to_json(const struct err *err);

@@ -219,11 +219,19 @@ void plan_make(enum operation operation, const struct plan_facts *facts, struct 
     case OP_IMAGE_DELETE:
         plan_image_delete(facts, plan);
         break;
+    case OP_VOLUME_CREATE:
+    case OP_VOLUME_ATTACH:
+    case OP_VOLUME_DETACH:
+    case OP_VOLUME_RESIZE:
+    case OP_VOLUME_DELETE:
+        plan_of_volume(operation, facts, plan);
+        return;
     case OP_SLICE_CONSOLE:
     case OP_NODE_REPORT:
     case OP_COUNT:
         break;
     }
+    plan_present_volumes(facts, plan);
 }
 
 void plan_free(struct plan *plan)

@@ -31,7 +31,12 @@
     X(SNAPSHOT_TAKE, "snapshot.take")       /* `flag` as above; undo: the snapshot is removed */   \
     X(DISK_SWAP, "disk.swap")               /* nothing but what the store records */               \
     X(FILE_REMOVE, "file.remove")                                                                  \
-    X(CONSOLE_REMOVE, "console.remove")
+    X(CONSOLE_REMOVE, "console.remove")                                                            \
+    X(VOLUME_CREATE, "volume.create")     /* undo: removed */                                      \
+    X(VOLUME_ACTIVATE, "volume.activate") /* undo: deactivated */                                  \
+    X(DISK_PLUG, "disk.plug")             /* `origin_id`: the slot; undo: unplugged */             \
+    X(DISK_UNPLUG, "disk.unplug")         /* likewise; `flag`: by force; undo: plugged */          \
+    X(DISK_GROW, "disk.grow")             /* likewise; tells a running slice */
 
 enum step_kind {
 #define X(name, text) STEP_##name,
@@ -63,10 +68,14 @@ struct plan_facts {
     uint64_t image_limit_bytes;       /* of an import */
     const struct snapshot *snapshots; /* terminate: all of the slice's; else the one concerned */
     size_t snapshot_count;
-    uint32_t new_disk_id; /* revert: the number of the disk that replaces the old one */
-    bool domain;          /* the slice has a domain, running or not */
-    bool shut_down;       /* ... which has shut down already */
-    bool paused;          /* ... which is paused */
+    uint32_t new_disk_id;         /* revert: the number of the disk that replaces the old one */
+    bool domain;                  /* the slice has a domain, running or not */
+    bool shut_down;               /* ... which has shut down already */
+    bool paused;                  /* ... which is paused */
+    const struct volume *volumes; /* of a slice: all that are attached; else the one concerned */
+    size_t volume_count;
+    uint64_t size_gib; /* volume.resize: of the volume from now on */
+    bool force;        /* volume.detach */
     struct stop_args stop;
 };
 
@@ -79,6 +88,10 @@ const char *step_name(enum step_kind kind);
 /* The plan as the store keeps it, and back. */
 json_t *plan_to_json(const struct plan *plan);
 int plan_from_json(const json_t *object, struct plan *plan, struct err *err);
+
+/* plan_volume.c: the plans of volumes, and what a slice's plan does with those attached to it. */
+void plan_of_volume(enum operation operation, const struct plan_facts *facts, struct plan *plan);
+void plan_present_volumes(const struct plan_facts *facts, struct plan *plan);
 
 /* Names of a slice's and an image's volumes while they are active. */
 void volume_name(char name[static VOLUME_NAME_BYTES], const char *prefix, const char *id);

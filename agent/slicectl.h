@@ -32,10 +32,25 @@ json_t *control_need(struct control *control, const char *method, json_t *params
 /* Waits for one notification. */
 void control_follow(struct control *control);
 
+/* slicectl_commands.c, for the commands in files of their own. */
+/* Sends a request and stays until it has ended, telling its steps; gives the exit code. `id` and
+ * `slice` may be NULL; `args` is taken over. */
+int carry_out(struct control *control, const char *operation, const char *id, const char *slice,
+              json_t *args);
+/* Calls a method and prints what it gives. Takes `params` over. */
+int list(struct control *control, const char *method, json_t *params,
+         void (*print)(const json_t *));
+/* Takes `--NAME VALUE` or, without `value`, `--NAME` out of the words. */
+bool take_option(int *count, char **words, const char *name, const char **value);
+
+/* slicectl_volume.c */
+int command_volume(struct control *control, int count, char **words);
+
 /* slicectl_find.c: the id of what `text` names (an id, an unambiguous beginning of one, or a name);
  * exits with a message when there is none or more than one. */
 const char *find_slice(struct control *control, const char *text);
 const char *find_snapshot(struct control *control, const char *slice, const char *text);
+const char *find_volume(struct control *control, const char *text);
 const char *find_image(struct control *control, const char *text);
 
 /* slicectl_print.c */

@@ -24,6 +24,12 @@ const char command_usage[] =
     "  snapshot create SLICE NAME\n"
     "  snapshot revert [--restart] SLICE SNAPSHOT\n"
     "  snapshot delete SLICE SNAPSHOT\n"
+    "  volume list\n"
+    "  volume create NAME SIZE_GIB\n"
+    "  volume attach VOLUME SLICE\n"
+    "  volume detach [--force] VOLUME     --force: also when the slice does not release it\n"
+    "  volume resize VOLUME SIZE_GIB\n"
+    "  volume delete VOLUME\n"
     "  image list\n"
     "  image fetch URL [--id ID] [--sha256 HEX] [--kind disk|kernel|ramdisk]\n"
     "              [--compression none|gzip|xz|zstd]\n"
@@ -31,7 +37,8 @@ const char command_usage[] =
     "  request list | show ID | wait ID\n"
     "  events                             as they come\n"
     "  node report | shutdown\n"
-    "A slice, snapshot or image is named by its id, an unambiguous beginning of it, or its name.\n"
+    "A slice, snapshot, volume or image is named by its id, an unambiguous beginning of it, or its "
+    "name.\n"
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 sliced does not answer.\n";
 
 static void show_progress(struct control *control, const char *method, const json_t *params)
@@ -62,9 +69,8 @@ static int print_end(struct control *control, const json_t *request)
     return failed ? EXIT_REFUSED : EXIT_DONE;
 }
 
-/* Sends a request and stays until it has ended, telling its steps. */
-static int carry_out(struct control *control, const char *operation, const char *id,
-                     const char *slice, json_t *args)
+int carry_out(struct control *control, const char *operation, const char *id, const char *slice,
+              json_t *args)
 {
     char made[UUID_TEXT_BYTES];
     uuid_make(made);
@@ -81,8 +87,7 @@ static int carry_out(struct control *control, const char *operation, const char 
     return code;
 }
 
-static int list(struct control *control, const char *method, json_t *params,
-                void (*print)(const json_t *))
+int list(struct control *control, const char *method, json_t *params, void (*print)(const json_t *))
 {
     json_t *result = control_need(control, method, params);
     if (control->json)
@@ -93,8 +98,7 @@ static int list(struct control *control, const char *method, json_t *params,
     return EXIT_DONE;
 }
 
-/* Takes `--NAME VALUE` or, without `value`, `--NAME` out of the words. */
-static bool take_option(int *count, char **words, const char *name, const char **value)
+bool take_option(int *count, char **words, const char *name, const char **value)
 {
     for (int i = 0; i < *count; i++) {
         int taken = value ? 2 : 1;
@@ -342,6 +346,8 @@ int command_run(struct control *control, int count, char **words)
         return command_console(control, count, words);
     if (strcmp(name, "snapshot") == 0)
         return command_snapshot(control, count, words);
+    if (strcmp(name, "volume") == 0)
+        return command_volume(control, count, words);
     if (strcmp(name, "image") == 0)
         return command_image(control, count, words);
     if (strcmp(name, "request") == 0)

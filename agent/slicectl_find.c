@@ -60,6 +60,12 @@ const char *find_snapshot(struct control *control, const char *slice, const char
                       text, "snapshot");
 }
 
+const char *find_volume(struct control *control, const char *text)
+{
+    return uuid_valid(text) ? text
+                            : find(control_need(control, "volume.list", NULL), text, "volume");
+}
+
 const char *find_image(struct control *control, const char *text)
 {
     return uuid_valid(text) ? text : find(control_need(control, "image.list", NULL), text, "image");

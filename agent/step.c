@@ -21,7 +21,16 @@ static int run_volume(const struct step *step, struct step_context *context, jso
         return step_image_import(step, context, output, err);
     case STEP_DISK_CLONE:
         return storage->snapshot(storage->state, step->origin_id, NULL, step->thin_id, err);
+    case STEP_VOLUME_CREATE:
+        return storage->create(storage->state, step->thin_id, err);
+    case STEP_DISK_PLUG:
+        return step_disk_plug(step, context, err);
+    case STEP_DISK_UNPLUG:
+        return step_disk_unplug(step, context, step->flag, err);
+    case STEP_DISK_GROW:
+        return step_disk_grow(step, context, err);
     case STEP_DISK_ACTIVATE:
+    case STEP_VOLUME_ACTIVATE:
         return storage->activate(storage->state, step->name, step->thin_id, step->bytes, false,
                                  path, err);
     case STEP_SEED_WRITE:
@@ -97,6 +106,10 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
     case STEP_DISK_ACTIVATE:
     case STEP_SEED_WRITE:
     case STEP_SNAPSHOT_TAKE:
+    case STEP_VOLUME_CREATE:
+    case STEP_VOLUME_ACTIVATE:
+    case STEP_DISK_PLUG:
+    case STEP_DISK_UNPLUG:
         break;
     default:
         return 0;
@@ -105,6 +118,12 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
         return -1;
     if (step->kind == STEP_IMAGE_IMPORT)
         return step_image_undo(step, context, err);
+    if (step->kind == STEP_DISK_PLUG)
+        return step_disk_unplug(step, context, true, err);
+    if (step->kind == STEP_DISK_UNPLUG)
+        return step_disk_plug(step, context, err);
+    if (step->kind == STEP_VOLUME_ACTIVATE)
+        return storage->deactivate(storage->state, step->name, err);
     /* A worker that died in the middle may have left the origin suspended: activating resumes it. */
     char path[VOLUME_PATH_BYTES];
     if (step->kind == STEP_SNAPSHOT_TAKE && step->flag &&

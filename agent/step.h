@@ -18,9 +18,11 @@ struct node_paths {
 struct step_context {
     struct backend *backend;
     struct node_paths paths;
-    const struct slice *slice; /* NULL for requests without one */
-    const struct image *image; /* NULL likewise */
-    const char *ca;            /* the controller's, for images; NULL for none */
+    const struct slice *slice;    /* NULL for requests without one */
+    const struct image *image;    /* NULL likewise */
+    const struct volume *volumes; /* attached to the slice, by slot */
+    size_t volume_count;
+    const char *ca; /* the controller's, for images; NULL for none */
     /* Reports how far an import is; `mapped_bytes` of the pool are written so far. */
     void (*progress)(void *argument, int percent, uint64_t mapped_bytes);
     void *argument;
@@ -51,5 +53,15 @@ int step_domain_start(const struct step *step, struct step_context *context, jso
 int step_domain_shutdown(const struct step *step, struct step_context *context, struct err *err);
 int step_domain_wait(const struct step *step, struct step_context *context, json_t *output,
                      struct err *err);
+
+/* Of step_disk.c. The disk's volume is activated and deactivated with it. */
+int step_disk_plug(const struct step *step, struct step_context *context, struct err *err);
+int step_disk_unplug(const struct step *step, struct step_context *context, bool force,
+                     struct err *err);
+int step_disk_grow(const struct step *step, struct step_context *context, struct err *err);
+/* The attached volumes, which are active, as a new domain sees them; `paths` holds their paths. */
+int step_disks_find(struct step_context *context,
+                    struct domain_disk disks[static SLICE_VOLUMES_MAX],
+                    char paths[static SLICE_VOLUMES_MAX][VOLUME_PATH_BYTES], struct err *err);
 
 #endif

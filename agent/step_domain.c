@@ -46,11 +46,14 @@ static int start(const struct step *step, struct step_context *context, const st
     struct hypervisor *hypervisor = &context->backend->hypervisor;
     struct storage *storage = &context->backend->storage;
     char disk_path[VOLUME_PATH_BYTES], seed_path[VOLUME_PATH_BYTES];
-    /* Both are active already (the steps before this one): this only asks for their paths. */
+    char paths[SLICE_VOLUMES_MAX][VOLUME_PATH_BYTES];
+    struct domain_disk disks[SLICE_VOLUMES_MAX];
+    /* All are active already (the steps before this one): this only asks for their paths. */
     if (activate_path(storage, "slice", slice, step->thin_id, slice->disk_gib * GIB, false,
                       disk_path, err) < 0 ||
         activate_path(storage, "seed", slice, step->origin_id, SEED_LIMIT_BYTES, true, seed_path,
-                      err) < 0)
+                      err) < 0 ||
+        step_disks_find(context, disks, paths, err) < 0)
         return -1;
     struct domain_config config = {.slice = slice,
                                    .disk_path = disk_path,
@@ -58,7 +61,9 @@ static int start(const struct step *step, struct step_context *context, const st
                                    .kernel_path = files->kernel,
                                    .ramdisk_path = files->ramdisk,
                                    .command_line =
-                                       slice->command_line[0] ? slice->command_line : NULL};
+                                       slice->command_line[0] ? slice->command_line : NULL,
+                                   .disks = disks,
+                                   .disk_count = context->volume_count};
     return hypervisor->domain_start(hypervisor->state, &config, domain_id, err);
 }
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STATEMENTS_MAX 64
+#define STATEMENTS_MAX 128
 #define BUSY_TIMEOUT_MS 5000
 #define APPLICATION_ID 1936483683 /* "slic" */
 
@@ -58,6 +58,11 @@ static const char schema[] =
 /* What brings a file of version n + 1 to the one after it; a new file goes through all of them. */
 static const char *const migrations[] = {
     "ALTER TABLE images ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0;",
+    "CREATE TABLE volumes ("
+    " sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
+    " state INTEGER NOT NULL, size_gib INTEGER NOT NULL, thin_id INTEGER NOT NULL,"
+    " slice TEXT REFERENCES slices (id) ON DELETE SET NULL, slot INTEGER NOT NULL);"
+    "CREATE UNIQUE INDEX volumes_of_slice ON volumes (slice, slot) WHERE slice IS NOT NULL;",
 };
 
 #define SCHEMA_VERSION (1 + (int)ARRAY_LENGTH(migrations))

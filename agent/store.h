@@ -52,6 +52,14 @@ int store_snapshot_delete(struct store *store, const char *id, struct err *err);
 int store_snapshots(struct store *store, const char *slice, struct snapshot **snapshots,
                     size_t *count, struct err *err);
 
+int store_volume_put(struct store *store, const struct volume *volume, struct err *err);
+int store_volume_find(struct store *store, const char *id, struct volume *volume, struct err *err);
+int store_volume_delete(struct store *store, const char *id, struct err *err);
+/* Those attached to a slice by slot, or all when `slice` is NULL; free() by the caller. A volume
+ * whose slice is deleted is attached to none. */
+int store_volumes(struct store *store, const char *slice, struct volume **volumes, size_t *count,
+                  struct err *err);
+
 /* Requests: recorded once, with the plan's progress and the outcome. */
 enum request_phase {
     REQUEST_QUEUED,

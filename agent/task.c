@@ -58,6 +58,13 @@ static const char *snapshot_of(const struct request *request)
     return id && uuid_valid(id) ? id : "";
 }
 
+static const char *volume_of(const struct request *request)
+{
+    bool concerned = strncmp(operation_name(request->operation), "volume.", 7) == 0;
+    const char *id = concerned ? json_string_value(json_object_get(request->args, "volume")) : NULL;
+    return id && uuid_valid(id) ? id : "";
+}
+
 /* Takes over what `record` owns. */
 static struct task *append(struct tasks *tasks, struct request_record *record)
 {
@@ -67,6 +74,8 @@ static struct task *append(struct tasks *tasks, struct request_record *record)
     memset(record, 0, sizeof(*record));
     copy_text(task->image, sizeof(task->image), image_of(&task->record.request));
     copy_text(task->snapshot, sizeof(task->snapshot), snapshot_of(&task->record.request));
+    copy_text(task->volume, sizeof(task->volume), volume_of(&task->record.request));
+    copy_text(task->slice, sizeof(task->slice), task->record.request.slice);
     struct task **place = &tasks->first;
     while (*place)
         place = &(*place)->next;
@@ -100,8 +109,9 @@ static bool waits_for_snapshot(const struct task *task, const struct task *earli
  * wait for those who use the image: it is refused (task_prepare). */
 static bool waits_for(const struct task *task, const struct task *earlier)
 {
-    const char *slice = task->record.request.slice;
-    if (slice[0] && strcmp(slice, earlier->record.request.slice) == 0)
+    if (task->slice[0] && strcmp(task->slice, earlier->slice) == 0)
+        return true;
+    if (task->volume[0] && strcmp(task->volume, earlier->volume) == 0)
         return true;
     if (waits_for_snapshot(task, earlier))
         return true;
@@ -111,8 +121,9 @@ static bool waits_for(const struct task *task, const struct task *earlier)
     return task_image_exclusive(task) || task_image_exclusive(earlier);
 }
 
-static bool may_start(const struct task *task)
+static bool may_start(struct task *task)
 {
+    task_find_slice(task);
     if (task->wants_room && !task->prepared && !task->record.internal &&
         task_collecting(task->tasks))
         return false;
@@ -371,7 +382,7 @@ void tasks_submit_internal(struct tasks *tasks, enum operation operation, const 
 bool tasks_slice_busy(const struct tasks *tasks, const char *slice)
 {
     for (const struct task *task = tasks->first; task; task = task->next)
-        if (strcmp(task->record.request.slice, slice) == 0)
+        if (strcmp(task->slice, slice) == 0)
             return true;
     return false;
 }

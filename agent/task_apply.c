@@ -106,6 +106,8 @@ int task_gate(struct task *task, const struct step *step, struct err *err)
         return gate_clone(task, err);
     if (step->kind == STEP_SNAPSHOT_TAKE)
         return gate_snapshot(task, step, err);
+    if (step->kind == STEP_VOLUME_ACTIVATE && task->record.request.operation == OP_VOLUME_RESIZE)
+        return task_gate_resize(task, step, err);
     if (step->kind == STEP_DOMAIN_START && config->domain_starting)
         config->domain_starting(
             config->context, task->record.request.slice,

@@ -218,6 +218,8 @@ void task_apply_done(struct task *task, json_t **result)
         forget_image(task, "deleted", NULL);
         break;
     default:
+        if (task_is_of_volume(task))
+            task_done_volume(task, result);
         break;
     }
 }
@@ -277,6 +279,8 @@ void task_apply_failed(struct task *task)
         forget_image(task, "failed", &task->record.error);
         break;
     default:
+        if (task_is_of_volume(task))
+            task_failed_volume(task);
         break;
     }
 }

@@ -17,6 +17,8 @@ struct task {
     struct plan plan;
     char image[UUID_TEXT_BYTES];    /* that the request concerns; "" for none */
     char snapshot[UUID_TEXT_BYTES]; /* likewise */
+    char volume[UUID_TEXT_BYTES];   /* likewise */
+    char slice[UUID_TEXT_BYTES];    /* the request's, or the one that its volume is attached to */
     bool prepared;                  /* the plan is there */
     bool cancelled;
     bool replaces_provision; /* a terminate that cancelled the provision of its slice */
@@ -56,6 +58,20 @@ void task_put_new_image(struct task *task, struct image *image);
 int task_prepare_fetch(struct task *task, struct err *err);
 int task_prepare_image_delete(struct task *task, struct err *err);
 
+/* task_volume.c: the volumes' part of preparing, of waiting and of ending. task_find_slice brings
+ * task->slice up to date as long as the request has not begun. */
+void task_find_slice(struct task *task);
+int task_prepare_volume(struct task *task, struct err *err);
+int task_gate_resize(struct task *task, const struct step *step, struct err *err);
+void task_done_volume(struct task *task, json_t **result);
+void task_failed_volume(struct task *task);
+bool task_is_of_volume(const struct task *task);
+/* Those attached to the task's slice; the caller frees them. */
+void task_volumes(const struct task *task, struct volume **volumes, size_t *count);
+/* Whether the slice has a domain now, and whether that has ended. */
+int task_find_domain(struct task *task, const char *slice, struct plan_facts *facts,
+                     struct err *err);
+
 /* task_apply.c: what the store learns from a step's begin and end, and from a request's end. All in
  * the caller's transaction. */
 int task_gate(struct task *task, const struct step *step, struct err *err);
@@ -94,6 +110,8 @@ struct worker_job {
     unsigned step;
     struct slice *slice; /* NULL for none */
     struct image *image;
+    struct volume *volumes; /* attached to the slice */
+    size_t volume_count;
     const char *ca;
     const struct tasks_config *config;
 };

@@ -281,9 +281,11 @@ static void load(struct task *task, struct worker_job *job, struct slice *slice,
 {
     const struct tasks_config *config = &task->tasks->config;
     struct err err;
-    if (task->record.request.slice[0] &&
-        must(store_slice_find(config->store, task->record.request.slice, slice, &err), &err) == 1)
+    if (task->slice[0] &&
+        must(store_slice_find(config->store, task->slice, slice, &err), &err) == 1) {
         job->slice = slice;
+        task_volumes(task, &job->volumes, &job->volume_count);
+    }
     if (task->image[0] &&
         must(store_image_find(config->store, task->image, image, &err), &err) == 1)
         job->image = image;
@@ -311,6 +313,7 @@ void task_spawn(struct task *task)
         task_worker(&job, sockets[1]);
     close(sockets[1]);
     slice_free(&slice);
+    free(job.volumes);
     wire_init(&task->wire, sockets[0]);
     tasks->running++;
     loop_watch(tasks->config.loop, sockets[0], POLLIN, readable, task);

@@ -137,7 +137,7 @@ static int prepare_provision(struct task *task, struct err *err)
 
 /* --- What is done with a slice ------------------------------------------------------------------ */
 
-static int domain_of(struct task *task, const char *slice, struct plan_facts *facts,
+int task_find_domain(struct task *task, const char *slice, struct plan_facts *facts,
                      struct err *err)
 {
     struct hypervisor *hypervisor = &task->tasks->config.backend->hypervisor;
@@ -294,13 +294,16 @@ static int prepare_snapshot(struct task *task, struct slice *slice, struct plan_
 static int prepare_slice(struct task *task, struct slice *slice, struct err *err)
 {
     struct plan_facts facts = {.slice = slice};
+    CLEANUP_FREE struct volume *volumes = NULL;
     enum operation operation = task->record.request.operation;
     if (operation == OP_SLICE_CONSOLE)
         return 0;
     if (slice->state == SLICE_TERMINATING && operation != OP_SLICE_TERMINATE)
         return err_set(err, ERR_SLICE_STATE, "slice %s is being terminated", slice->id);
-    if (domain_of(task, slice->id, &facts, err) < 0)
+    if (task_find_domain(task, slice->id, &facts, err) < 0)
         return -1;
+    task_volumes(task, &volumes, &facts.volume_count);
+    facts.volumes = volumes;
     if (operation == OP_SLICE_TERMINATE) {
         if (json_object_size(task->record.request.args) > 0)
             return err_set(err, ERR_UNKNOWN_FIELD, "slice.terminate takes no arguments");
@@ -327,6 +330,12 @@ int task_prepare(struct task *task, struct err *err)
         return task_prepare_image_delete(task, err);
     case OP_NODE_REPORT:
         return 0;
+    case OP_VOLUME_CREATE:
+    case OP_VOLUME_ATTACH:
+    case OP_VOLUME_DETACH:
+    case OP_VOLUME_RESIZE:
+    case OP_VOLUME_DELETE:
+        return task_prepare_volume(task, err);
     default:
         break;
     }

@@ -147,6 +147,8 @@ void task_worker(const struct worker_job *job, int socket)
                                            .paths = job->config->paths,
                                            .slice = job->slice,
                                            .image = job->image,
+                                           .volumes = job->volumes,
+                                           .volume_count = job->volume_count,
                                            .ca = job->ca,
                                            .progress = report,
                                            .argument = &worker};

@@ -15,6 +15,7 @@ from . import (
     commands_nodes,
     commands_serve,
     commands_slices,
+    commands_volumes,
     commands_watch,
     lookup,
 )
@@ -60,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         commands_nodes,
         commands_slices,
         commands_images,
+        commands_volumes,
         commands_watch,
     ):
         module.add_parsers(commands)

@@ -55,6 +55,10 @@ def snapshot(slice_found: Row, text: str) -> str:
     return str(_only("snapshot", text, known)["id"])
 
 
+def volume(store: Store, text: str) -> Row:
+    return _only("volume", text, view.volumes(store))
+
+
 def image(store: Store, node_id: str, text: str) -> str:
     """Id of an image, by the beginning of the id or the end of its URL."""
     if is_uuid(text):

@@ -16,7 +16,7 @@ from typing import Any
 
 Row = sqlite3.Row
 
-VERSION = 1
+VERSION = 2
 LOOK_AGAIN_SECONDS = 0.02
 
 TABLES = """
@@ -97,6 +97,13 @@ CREATE TABLE images (
     url TEXT,
     PRIMARY KEY (node, id));
 
+CREATE TABLE volumes (
+    id TEXT PRIMARY KEY,
+    node TEXT NOT NULL,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL              -- JSON, a Volume of the protocol
+);
+
 CREATE TABLE coverage (
     operation TEXT NOT NULL, status INTEGER NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (operation, status));
@@ -117,6 +124,13 @@ CREATE TABLE file_hashes (
 """
 
 
+# What brings a file of an older version to the next one.
+MIGRATIONS = {
+    1: "CREATE TABLE volumes (id TEXT PRIMARY KEY, node TEXT NOT NULL, name TEXT NOT NULL,"
+    " body TEXT NOT NULL)",
+}
+
+
 class Store:
     """One connection, shared by this process's threads under a lock."""
 
@@ -132,8 +146,15 @@ class Store:
                     if statement.strip():
                         self.run(statement)
                 self.run(f"PRAGMA user_version = {VERSION}")
-            elif version != VERSION:
+            elif version > VERSION:
                 raise RuntimeError(f"{path} is of version {version}; this program needs {VERSION}")
+            else:
+                self._migrate(version)
+
+    def _migrate(self, version: int) -> None:
+        for older in range(version, VERSION):
+            self.run(MIGRATIONS[older])
+            self.run(f"PRAGMA user_version = {older + 1}")
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

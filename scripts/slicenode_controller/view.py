@@ -45,6 +45,10 @@ def images(store: Store) -> list[Row]:
     return store.all("SELECT * FROM images ORDER BY node, rowid")
 
 
+def volumes(store: Store) -> list[Row]:
+    return store.all("SELECT * FROM volumes ORDER BY node, rowid")
+
+
 def apply_registration(store: Store, node_id: str, registration: dict[str, Any]) -> None:
     """The node's slices are these and no others; those still on their way to it stay."""
     there = {one["id"] for one in registration["slices"]}
@@ -54,6 +58,10 @@ def apply_registration(store: Store, node_id: str, registration: dict[str, Any])
             _set_absent(store, row["id"], gone)
     for one in registration["slices"]:
         _set_slice(store, node_id, one)
+    if "volumes" in registration:
+        store.run("DELETE FROM volumes WHERE node = ?", node_id)
+        for one in registration["volumes"]:
+            _set_volume(store, node_id, one)
 
 
 def apply_status(store: Store, node_id: str, status: dict[str, Any]) -> None:
@@ -111,6 +119,11 @@ def _request_done(store: Store, request: Row, event: dict[str, Any]) -> None:
         _set_slice(store, request["node"], result["slice"])
     elif op == "slice.terminate":
         _set_absent(store, request["slice"], "terminated")
+        _release_volumes(store, request["node"], request["slice"])
+    elif "volume" in result:
+        _set_volume(store, request["node"], result["volume"])
+    elif op == "volume.delete":
+        store.run("DELETE FROM volumes WHERE id = ?", args["volume"])
     elif op == "snapshot.create" and result:
         new = result["snapshot"]
         _change_snapshots(store, request["slice"], new["id"], new)
@@ -181,6 +194,26 @@ def _set_slice(store: Store, node_id: str, one: dict[str, Any]) -> None:
         clock.now(),
         to_json(one),
     )
+
+
+def _set_volume(store: Store, node_id: str, one: dict[str, Any]) -> None:
+    store.run(
+        "INSERT INTO volumes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " node = excluded.node, name = excluded.name, body = excluded.body",
+        one["id"],
+        node_id,
+        one["name"],
+        to_json(one),
+    )
+
+
+def _release_volumes(store: Store, node_id: str, slice_id: str) -> None:
+    """A slice that is terminated leaves its volumes."""
+    for row in store.all("SELECT * FROM volumes WHERE node = ?", node_id):
+        body = from_json(row["body"])
+        if body["slice"] == slice_id:
+            free = {**body, "state": "available", "slice": None, "device": None}
+            _set_volume(store, node_id, free)
 
 
 def _set_absent(store: Store, slice_id: str, state: str) -> None:

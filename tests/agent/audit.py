@@ -28,6 +28,8 @@ class Store:
                            for row in database.execute("select * from slices")}
             self.images = {row["id"]: dict(row) for row in database.execute("select * from images")}
             self.snapshots = [dict(row) for row in database.execute("select * from snapshots")]
+            self.volumes = {row["id"]: dict(row)
+                            for row in database.execute("select * from volumes")}
             self.requests = {row["id"]: dict(row)
                              for row in database.execute("select * from requests")}
             self.events = [{**json.loads(row["document"]), "seq": row["seq"]}
@@ -51,6 +53,8 @@ class Store:
             add(image["thin_id"], f"image {image['id']}")
         for snapshot in self.snapshots:
             add(snapshot["thin_id"], f"snapshot {snapshot['id']}")
+        for volume in self.volumes.values():
+            add(volume["thin_id"], f"volume {volume['id']}")
         return found
 
 
@@ -71,6 +75,9 @@ def audit_volumes(node: Node, store: Store) -> None:
         if slice_["state"] in ("running", "paused"):
             wanted[f"slice-{slice_['id']}"] = str(slice_["disk_thin_id"])
             wanted[f"seed-{slice_['id']}"] = str(slice_["seed_thin_id"])
+    for volume in store.volumes.values():
+        if volume["slice"] and store.slices[volume["slice"]]["state"] in ("running", "paused"):
+            wanted[f"data-{volume['id']}"] = str(volume["thin_id"])
     assert active_links(node) == wanted, "active volumes"
 
 
@@ -81,6 +88,10 @@ def audit_domains(node: Node, store: Store) -> None:
         if slice_["state"] in ("running", "paused"):
             assert domain is not None, f"slice {slice_id} is {slice_['state']} without a domain"
             assert (domain["state"], domain["domain_id"]) == (slice_["state"], slice_["domain_id"])
+            disks = {device: disk["volume"] for device, disk in domain["disks"].items()}
+            assert disks == {f"xvd{chr(ord('c') + volume['slot'])}": f"data-{volume['id']}"
+                             for volume in store.volumes.values()
+                             if volume["slice"] == slice_id}, "the domain's disks"
         else:
             assert slice_["state"] in ("stopped", "failed"), slice_
             assert domain is None and slice_["domain_id"] == -1, (slice_, domain)
@@ -125,6 +136,7 @@ def audit_admission(node: Node, store: Store) -> None:
         disk += slice_["disk_gib"] * GIB + MIB
     disk += sum(image["mapped_bytes"] for image in store.images.values() if image["kind"] == 0)
     disk += sum(snapshot["reserved_bytes"] for snapshot in store.snapshots)
+    disk += sum(volume["size_gib"] * GIB for volume in store.volumes.values())
     assert capacity["memory_mib"] - capacity["memory_free_mib"] == memory, "memory promised"
     free = (capacity["disk_mib"] * MIB - disk) // MIB
     assert capacity["disk_free_mib"] == free, "disk promised"
@@ -147,4 +159,6 @@ def summary(store: Store) -> dict[str, Any]:
                                       slice_["memory_mib"], slice_["disk_gib"])
                        for slice_ in store.slices.values()},
             "images": sorted(store.images),
+            "volumes": {volume["id"]: (volume["size_gib"], volume["slice"], volume["slot"])
+                        for volume in store.volumes.values()},
             "snapshots": sorted(snapshot["id"] for snapshot in store.snapshots)}

@@ -58,8 +58,7 @@ class Operation:
 WITHOUT_BACKEND = {"slice.console", "node.report"}
 
 # Operations under way whose entries come with them or right after.
-EXPECTED = {"slice.resize", "snapshot.export", "volume.create", "volume.attach", "volume.detach",
-            "volume.resize", "volume.delete", "node.drain", "node.reboot", "request.cancel"}
+EXPECTED = {"slice.resize", "snapshot.export", "node.drain", "node.reboot", "request.cancel"}
 
 
 def _image(world: World) -> None:
@@ -158,6 +157,52 @@ def _nothing(world: World) -> None:
     assert world.node.call("image.list") == [] and world.node.volumes() == set()
 
 
+# --- Volumes: `other` is the volume's id -------------------------------------------------------------
+
+def _volume(world: World) -> None:
+    world.node.do("volume.create", volume=world.other, name="data", size_gib=1)
+
+
+def _running_and_volume(world: World) -> None:
+    world.provision()
+    _volume(world)
+
+
+def _running_with_volume(world: World) -> None:
+    _running_and_volume(world)
+    world.node.do("volume.attach", world.slice, volume=world.other)
+
+
+def _stopped_and_volume(world: World) -> None:
+    _stopped(world)
+    _volume(world)
+
+
+def _stopped_with_volume(world: World) -> None:
+    _stopped_and_volume(world)
+    world.node.do("volume.attach", world.slice, volume=world.other)
+
+
+def _on_volume(attach: bool = False,
+               **args: Any) -> Callable[[World], tuple[str | None, dict[str, Any]]]:
+    return lambda world: (world.slice if attach else None, {"volume": world.other, **args})
+
+
+def _volume_is(state: str, size_gib: int = 1) -> Callable[[World], None]:
+    def check(world: World) -> None:
+        found = world.node.call("volume.list")
+        assert [(one["id"], one["state"], one["size_gib"], one["device"]) for one in found] == [
+            (world.other, state, size_gib, "xvdc" if state == "attached" else None)]
+        if state == "attached" and world.state() == "running":
+            disk = world.node.domains()[world.slice]["disks"]["xvdc"]
+            assert disk["bytes"] == size_gib << 30
+    return check
+
+
+def _no_volume(world: World) -> None:
+    assert world.node.call("volume.list") == []
+
+
 OPERATIONS = [
     Operation("provision-fetch", "slice.provision", _image, _provision(), _is_running),
     Operation("provision", "slice.provision", _fetched, _provision(), _is_running),
@@ -191,4 +236,27 @@ OPERATIONS = [
               lambda world: (None, {"id": world.image["id"]}), _nothing, forward=True),
     Operation("kernel-delete", "image.delete", _fetched_kernel,
               lambda world: (None, {"id": world.image["id"]}), _nothing, forward=True),
+    Operation("volume-create", "volume.create", lambda _: None, _on_volume(name="v", size_gib=1),
+              _volume_is("available")),
+    Operation("volume-attach", "volume.attach", _running_and_volume, _on_volume(True),
+              _volume_is("attached")),
+    Operation("volume-attach-stopped", "volume.attach", _stopped_and_volume, _on_volume(True),
+              _volume_is("attached")),
+    Operation("volume-detach", "volume.detach", _running_with_volume, _on_volume(),
+              _volume_is("available")),
+    Operation("volume-detach-force", "volume.detach", _running_with_volume, _on_volume(force=True),
+              _volume_is("available"), settings={"ignore_unplug": True}),
+    Operation("volume-detach-stopped", "volume.detach", _stopped_with_volume, _on_volume(),
+              _volume_is("available")),
+    Operation("volume-resize", "volume.resize", _running_with_volume, _on_volume(size_gib=3),
+              _volume_is("attached", 3), forward=True),
+    Operation("volume-resize-stopped", "volume.resize", _stopped_with_volume,
+              _on_volume(size_gib=3), _volume_is("attached", 3)),
+    Operation("volume-delete", "volume.delete", _volume, _on_volume(), _no_volume, forward=True),
+    Operation("start-with-volume", "slice.start", _stopped_with_volume, _slice(),
+              _volume_is("attached")),
+    Operation("stop-with-volume", "slice.stop", _running_with_volume, _slice(force=True),
+              _volume_is("attached"), forward=True),
+    Operation("terminate-with-volume", "slice.terminate", _running_with_volume, _slice(),
+              _volume_is("available"), forward=True),
 ]

@@ -49,6 +49,7 @@ static void provision(const struct request *request)
 static void read_args(const struct request *request)
 {
     struct snapshot_args snapshot;
+    struct volume_args volume;
     char id[UUID_TEXT_BYTES];
     struct stop_args stop;
     struct image image;
@@ -70,6 +71,13 @@ static void read_args(const struct request *request)
     case OP_SNAPSHOT_REVERT:
     case OP_SNAPSHOT_DELETE:
         snapshot_parse(request->operation, request->args, &snapshot, &err);
+        break;
+    case OP_VOLUME_CREATE:
+    case OP_VOLUME_ATTACH:
+    case OP_VOLUME_DETACH:
+    case OP_VOLUME_RESIZE:
+    case OP_VOLUME_DELETE:
+        volume_parse(request->operation, request->args, &volume, &err);
         break;
     case OP_IMAGE_FETCH:
         if (image_parse(request->args, &image, &err) == 0)

@@ -54,6 +54,12 @@ TEST(admit_counts_what_was_promised)
     admit_promises(&capacity, slices, 3, "a", images, 2, &snapshot, 1);
     CHECK_NUMBER(each, capacity.memory_promised_mib);
     CHECK_NUMBER(4096 - each, admit_memory_free_mib(&capacity));
+
+    /* A volume takes all of its size, whether it is attached or not. */
+    struct volume volumes[] = {{.size_gib = 5}, {.size_gib = 2, .slice = "a"}};
+    uint64_t before = capacity.disk_promised_bytes;
+    admit_volumes(&capacity, volumes, 2);
+    CHECK_NUMBER(before + 7 * GIB, capacity.disk_promised_bytes);
 }
 
 TEST(admit_is_exact_at_the_edge)

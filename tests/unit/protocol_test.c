@@ -129,6 +129,7 @@ TEST(protocol_other_limits)
 static int parse_args(const struct request *request, struct err *err)
 {
     struct snapshot_args snapshot;
+    struct volume_args volume;
     char id[UUID_TEXT_BYTES];
     struct stop_args stop;
     struct slice slice;
@@ -151,6 +152,12 @@ static int parse_args(const struct request *request, struct err *err)
     case OP_SNAPSHOT_REVERT:
     case OP_SNAPSHOT_DELETE:
         return snapshot_parse(request->operation, request->args, &snapshot, err);
+    case OP_VOLUME_CREATE:
+    case OP_VOLUME_ATTACH:
+    case OP_VOLUME_DETACH:
+    case OP_VOLUME_RESIZE:
+    case OP_VOLUME_DELETE:
+        return volume_parse(request->operation, request->args, &volume, err);
     case OP_IMAGE_FETCH:
         return image_parse(request->args, &image, err);
     case OP_IMAGE_DELETE:
