@@ -79,8 +79,9 @@ out/guest/%.raw.zst: $(guest_files) $(addprefix out/stamp/,linux-cloud busybox d
 alone := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
 GUEST ?= small
 SECONDS ?= 60
+CUTS ?= 200
 
-.PHONY: run test check bench fuzz clean
+.PHONY: run test check soak bench fuzz clean
 run: all guest-$(GUEST) ## boot a node in QEMU with a running slice: make run [GUEST=debian]
 	@$(alone) scripts/run --guest $(GUEST) $(RUN_OPTIONS)
 
@@ -89,6 +90,9 @@ test: all agent-host guests ## every test level; one closing line; TESTS='unit a
 
 check: ## formatting, linters, layout
 	@scripts/check
+
+soak: all guest-small ## power cuts without end: make soak CUTS=200 [SEED=1]
+	@$(alone) $(PYTHON) -B tests/system/power.py --cuts $(CUTS) $(if $(SEED),--seed $(SEED))
 
 bench: all guests ## sizes, memory and times of the real image
 	@$(alone) $(PYTHON) tests/bench/run

@@ -39,6 +39,9 @@ class Rack:
         self.port = free_port()
         self.key = folder / "key"
         self.parameters = ""
+        self.more_parameters = ""
+        self.disk = f"{self.node.folder}/disk.img,size=20G,durable"
+        self.forwards = [f"--hostfwd={port}:10.0.2.{100 + number}:22" for number, port in enumerate(self.ports)]
         self.registered_at = 0.0
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
         with (folder / "controller.log").open("ab") as log:
@@ -75,19 +78,21 @@ class Rack:
         other = []
         if self.parameters:
             other = ["--other-boot", self.json("nodes")[0]["boot_id"]]
-        else:
-            token = self.controller("token", "create").strip()
-            pin = self.controller("pin").strip()
-            self.parameters = (f"slicenode.controller=https://10.0.2.2:{self.port} slicenode.pin={pin} "
-                               f"slicenode.token={token}")
-        forwards = [f"--hostfwd={port}:10.0.2.{100 + number}:22" for number, port in enumerate(self.ports)]
-        self.node.start("--kernel", str(self.artefacts.out), "--append", self.parameters, "--memory", "3072",
-                        "--cpus", str(self.cpus),
-                        "--disk", f"{self.node.folder}/disk.img,size=20G,durable", *forwards)
+        self.switch_on()
         seconds = REGISTERED_SECONDS * PATIENCE
         self.controller("wait", "--registered", *other, "--timeout", f"{seconds:.0f}s", seconds=seconds + 10)
         self.registered_at = time.monotonic()
         wait_until(lambda: self.json("nodes")[0]["status"] is not None, "the node's status", 60)
+
+    def switch_on(self) -> None:
+        """Starts the node and does not wait for anything."""
+        if not self.parameters:
+            token = self.controller("token", "create").strip()
+            pin = self.controller("pin").strip()
+            self.parameters = (f"slicenode.controller=https://10.0.2.2:{self.port} slicenode.pin={pin} "
+                               f"slicenode.token={token}{self.more_parameters}")
+        self.node.start("--kernel", str(self.artefacts.out), "--append", self.parameters, "--memory", "3072",
+                        "--cpus", str(self.cpus), "--disk", self.disk, *self.forwards)
 
     def provision(self, name: str, image: str, number: int, *options: str, wait: bool = True) -> dict[str, Any]:
         """Asks for a slice; its host name is its name. Returns the request."""
