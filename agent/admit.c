@@ -11,10 +11,6 @@
 
 #define SEED_BYTES (1 * MIB)
 
-/* Above this no new volume is made: what is there must be able to go on writing. */
-#define DATA_FULL_PERCENT 95
-#define METADATA_FULL_PERCENT 85
-
 uint64_t admit_slice_memory_mib(const struct slice *slice)
 {
     return slice->memory_mib + (slice->memory_mib + PAGING_SHARE - 1) / PAGING_SHARE +
@@ -106,6 +102,9 @@ int admit_pool(const struct capacity *capacity, struct err *err)
     const struct pool_usage *pool = &capacity->pool;
     if (!capacity->storage)
         return err_set(err, ERR_STORAGE_MISSING, "the node has no storage: no disk could be used");
+    if (capacity->state_full)
+        return err_set(err, ERR_INSUFFICIENT_DISK,
+                       "the node's state volume is full: nothing new until there is room");
     if (pool->failed || pool->read_only)
         return err_set(err, ERR_STORAGE_ERROR, "the pool %s",
                        pool->failed ? "has failed" : "is read-only");
@@ -113,14 +112,14 @@ int admit_pool(const struct capacity *capacity, struct err *err)
                       ? 100.0 * (double)pool->data_used_bytes / (double)pool->data_total_bytes
                       : 100.0;
     double metadata = admit_metadata_percent(capacity);
-    if (data >= DATA_FULL_PERCENT)
+    if (data >= ADMIT_DATA_FULL_PERCENT)
         return err_set(err, ERR_POOL_FULL,
                        "%.1f %% of the pool is in use: nothing new from %d %% on", data,
-                       DATA_FULL_PERCENT);
-    if (metadata >= METADATA_FULL_PERCENT)
+                       ADMIT_DATA_FULL_PERCENT);
+    if (metadata >= ADMIT_METADATA_FULL_PERCENT)
         return err_set(err, ERR_POOL_FULL,
                        "%.1f %% of the pool's metadata is in use: nothing new from %d %% on",
-                       metadata, METADATA_FULL_PERCENT);
+                       metadata, ADMIT_METADATA_FULL_PERCENT);
     return 0;
 }
 

@@ -11,13 +11,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* From these on no new volume is made: what is there must be able to go on writing. */
+#define ADMIT_DATA_FULL_PERCENT 95
+#define ADMIT_METADATA_FULL_PERCENT 85
+
 struct capacity {
     unsigned threads;
     bool pvh;
     bool pv;
     uint64_t memory_mib; /* for slices and their overhead, dom0 and hypervisor not counted */
     uint64_t memory_promised_mib;
-    bool storage; /* the node has a pool; else the rest is 0 */
+    bool state_full; /* nothing more can be recorded but from the reserve */
+    bool storage;    /* the node has a pool; else the rest is 0 */
     struct pool_usage pool;
     uint64_t disk_bytes;
     uint64_t disk_promised_bytes;

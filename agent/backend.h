@@ -113,6 +113,7 @@ struct pool_usage {
     uint64_t metadata_total_bytes;
     uint64_t metadata_used_bytes;
     uint64_t block_bytes;
+    bool out_of_space; /* every block is taken and something wanted one */
     bool read_only;
     bool failed;
 };

@@ -3,7 +3,7 @@
  *
  *     node.json      what the node is and how it misbehaves; written by the test, all keys optional:
  *                    memory_mib threads pool_mib metadata_percent data_used_percent pvh pv
- *                    ignore_shutdown ignore_unplug read_only boot_text
+ *                    ignore_shutdown ignore_unplug read_only out_of_space boot_text
  *                    delay_ms {call: n}
  *                    fail [{call, nth?, times?, code, message?}]   the nth call and `times` from there
  *                    kill_at n     the agent is killed at the nth point (two for each call below)

@@ -48,6 +48,7 @@ static int sim_usage(void *state, struct pool_usage *usage, struct err *err)
     usage->metadata_used_bytes =
         METADATA_BYTES / 100 * (uint64_t)sim_number(sim, "metadata_percent", 1);
     usage->block_bytes = 64 << 10;
+    usage->out_of_space = sim_flag(sim, "out_of_space", false);
     usage->read_only = sim_flag(sim, "read_only", false);
     return 0;
 }

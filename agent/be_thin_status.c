@@ -31,6 +31,7 @@ int be_thin_parse_status(const char *status, uint64_t sectors_per_block, struct 
     usage->data_used_bytes = data_used * block_bytes;
     usage->metadata_total_bytes = metadata_total * METADATA_BLOCK_BYTES;
     usage->metadata_used_bytes = metadata_used * METADATA_BLOCK_BYTES;
+    usage->out_of_space = strcmp(mode, "out_of_data_space") == 0;
     usage->read_only = strcmp(mode, "ro") == 0 || strstr(status, " needs_check") != NULL;
     return 0;
 }

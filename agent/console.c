@@ -157,6 +157,20 @@ void console_rotate(const char *folder)
         closedir(open_folder);
 }
 
+void console_drop_older(const char *folder)
+{
+    DIR *open_folder = opendir(folder);
+    struct dirent *entry;
+    while (open_folder && (entry = readdir(open_folder))) {
+        size_t length = strlen(entry->d_name);
+        CLEANUP_FREE char *path = xasprintf("%s/%s", folder, entry->d_name);
+        if (length > 6 && strcmp(entry->d_name + length - 6, ".log.1") == 0 && unlink(path) == 0)
+            log_warning("%s is given up: the state volume is full", path);
+    }
+    if (open_folder)
+        closedir(open_folder);
+}
+
 int console_remove(const char *folder, const char *slice, struct err *err)
 {
     CLEANUP_FREE char *path = log_path(folder, slice, "");

@@ -28,6 +28,9 @@ uint64_t console_size(const char *folder, const char *slice);
 /* Moves every log that is too long on. */
 void console_rotate(const char *folder);
 
+/* Gives up the older half of every log, when there is no room for what matters more. */
+void console_drop_older(const char *folder);
+
 /* Removes a slice's logs; absent ones are fine. */
 int console_remove(const char *folder, const char *slice, struct err *err);
 

@@ -187,6 +187,7 @@ static void close_all(struct agent *agent)
     agent->api = NULL;
     tasks_free(agent->tasks); /* ends the workers: recovery goes on at the next start */
     domains_close(agent);
+    health_close(agent);
     outbox_free(agent->outbox);
     store_close(agent->store);
     backend_close(&agent->backend);
@@ -210,6 +211,7 @@ int main(int argc, char **argv)
     int signals = open_signals(&agent);
     choose_state(&agent);
     conf_read(agent.options.run_dir, &agent.conf);
+    health_make_room(&agent);
     open_store(&agent);
     open_tasks(&agent);
     must(methods_open(&agent, &err), &err);
@@ -217,6 +219,7 @@ int main(int argc, char **argv)
              agent.storage ? "" : ", no storage");
     conf_problems(&agent);
     inventory_disk_problems(&agent);
+    health_open(&agent);
     must(tasks_recover(agent.tasks, &err), &err);
     domains_open(&agent);
     uplink_open(&agent);

@@ -27,7 +27,8 @@ struct options {
     const char *sim_dir;
     const char *sysfs; /* "/sys" */
     const char *procfs;
-    const char *console; /* NULL for none */
+    const char *kernel_log; /* NULL for none */
+    const char *console;    /* NULL for none */
     bool no_storage;
     bool verbose;
     unsigned workers;
@@ -63,6 +64,7 @@ struct problem {
 
 struct uplink;
 struct domains;
+struct health;
 
 struct agent {
     struct options options;
@@ -79,6 +81,7 @@ struct agent {
     struct api *api;
     struct uplink *uplink;
     struct domains *domains;
+    struct health *health;
     struct problem problems[PROBLEMS_MAX];
     unsigned problem_count;
     const char *version;
@@ -113,6 +116,7 @@ void identity_set(char **field, const char *value);
 /* main_problem.c: enters, reports and clears what is wrong. */
 void problem_set(struct agent *agent, const char *key, const struct err *error);
 void problem_clear(struct agent *agent, const char *key);
+bool problem_known(const struct agent *agent, const char *key);
 json_t *problems_json(const struct agent *agent);
 
 /* main_inventory.c: from sysfs; the caller owns the result. */
@@ -141,6 +145,12 @@ void domains_close(struct agent *agent);
 /* Stops every slice and keeps what is desired, for the machine's shutdown. */
 void domains_shutdown(struct agent *agent);
 bool domains_shutting_down(const struct agent *agent);
+
+/* main_health.c: the pool's and the state volume's room, dom0's memory, disks with errors. */
+void health_open(struct agent *agent);
+void health_close(struct agent *agent);
+/* Before the store is opened: a state volume that is full gets back what was kept for this. */
+void health_make_room(const struct agent *agent);
 
 /* main_uplink.c, main_uplink_calls.c: the session with the controller. */
 void uplink_open(struct agent *agent);

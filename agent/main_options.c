@@ -22,6 +22,7 @@ static const char usage[] =
     "  --sim DIR          folder of the simulated node\n"
     "  --sysfs DIR        instead of /sys\n"
     "  --procfs DIR       instead of /proc\n"
+    "  --kernel-log PATH  where disks' errors are seen (/dev/kmsg, with xen)\n"
     "  --verbose          log what is for debugging\n";
 
 enum {
@@ -39,6 +40,7 @@ enum {
     OPTION_SIM,
     OPTION_SYSFS,
     OPTION_PROCFS,
+    OPTION_KERNEL_LOG,
     OPTION_VERBOSE,
     OPTION_HELP
 };
@@ -57,6 +59,7 @@ static const struct option long_options[] = {{"state-dir", 1, NULL, OPTION_STATE
                                              {"sim", 1, NULL, OPTION_SIM},
                                              {"sysfs", 1, NULL, OPTION_SYSFS},
                                              {"procfs", 1, NULL, OPTION_PROCFS},
+                                             {"kernel-log", 1, NULL, OPTION_KERNEL_LOG},
                                              {"verbose", 0, NULL, OPTION_VERBOSE},
                                              {"help", 0, NULL, OPTION_HELP},
                                              {NULL, 0, NULL, 0}};
@@ -94,6 +97,8 @@ static const char **text_option(struct options *options, int option)
         return &options->sysfs;
     case OPTION_PROCFS:
         return &options->procfs;
+    case OPTION_KERNEL_LOG:
+        return &options->kernel_log;
     default:
         return NULL;
     }
@@ -137,6 +142,8 @@ void options_parse(int argc, char **argv, struct options *options)
     /* On a real node whoever stands there sees what goes on. */
     if (!options->console && strcmp(options->backend, "xen") == 0)
         options->console = "/dev/console";
+    if (!options->kernel_log && strcmp(options->backend, "xen") == 0)
+        options->kernel_log = "/dev/kmsg";
     if (optind < argc)
         fail("unexpected argument ", argv[optind]);
 }

@@ -38,8 +38,22 @@ void problem_clear(struct agent *agent, const char *key)
     struct problem *problem = find(agent, key);
     if (!problem)
         return;
+    struct err error = problem->error;
     *problem = agent->problems[--agent->problem_count];
+    log_notice("over: %s", error.message);
+    json_t *over = json_pack("{s:b}", "over", 1);
+    outbox_add(agent->outbox, EVENT(.type = "node.problem", .result = over, .error = &error));
+    json_decref(over);
+    outbox_flush(agent->outbox);
     status_changed(agent);
+}
+
+bool problem_known(const struct agent *agent, const char *key)
+{
+    for (unsigned i = 0; i < agent->problem_count; i++)
+        if (strcmp(agent->problems[i].key, key) == 0)
+            return true;
+    return false;
 }
 
 json_t *problems_json(const struct agent *agent)

@@ -419,5 +419,11 @@ int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *cap
     capacity->disk_promised_bytes -= tasks->assumed_bytes < capacity->disk_promised_bytes
                                          ? tasks->assumed_bytes
                                          : capacity->disk_promised_bytes;
+    capacity->state_full = tasks->state_full;
     return 0;
+}
+
+void tasks_state_full(struct tasks *tasks, bool full)
+{
+    tasks->state_full = full;
 }

@@ -64,6 +64,9 @@ unsigned tasks_at_work(const struct tasks *tasks);
  * next start. */
 void tasks_drain(struct tasks *tasks);
 
+/* While the state volume is full nothing new is made. */
+void tasks_state_full(struct tasks *tasks, bool full);
+
 /* What the node has and has promised now. */
 int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,
                    struct err *err);

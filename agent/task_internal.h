@@ -41,6 +41,7 @@ struct tasks {
     bool draining;
     uint64_t memory_mib;    /* capacity_read's known_memory_mib */
     uint64_t assumed_bytes; /* of disk that would be free without the images nobody needs */
+    bool state_full;
 };
 
 /* task_prepare.c: checks the request against the node, makes the plan, records what it changes at

@@ -101,6 +101,7 @@ class Node:
         self.sim = self.folder / "sim"
         self.log_path = self.folder / "log"
         self.storage = storage
+        self.wrapper: list[str] = []  # what sliced runs under
         self.process: subprocess.Popen[bytes] | None = None
         for name in ("run/conf", "sim", "proc/sys/kernel/random", "sys/class/dmi/id",
                      "sys/class/net/eth0/device"):
@@ -181,7 +182,7 @@ class Node:
         if not self.storage:
             arguments.append("--no-storage")
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen([*arguments, *options], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([*self.wrapper, *arguments, *options], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
         wait_until(self.answers, "sliced answers on its socket")
 

@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "conf", "boot_check", "child", "sandbox"),
     ("backend", "plan", "store", "session", "seed", "decompress", "console"),
     ("admit", "outbox", "transfer"),
+    ("health",),
     ("capacity", "step", "api", "import", "net", "be_sim", "be_thin", "be_net"),
     ("task", "be_xen"),
     ("be_node", "hotplug", "slicectl", "conf_main", "net_main", "import_main", "main"),
@@ -60,7 +61,7 @@ SYMBOLS = {
 }
 
 # Pure: the same input gives the same output, nothing else is read or changed.
-PURE = {"err", "check", "json", "model", "conf", "plan", "session", "seed", "admit"}
+PURE = {"err", "check", "json", "model", "conf", "plan", "session", "seed", "admit", "health"}
 IMPURE_SYMBOLS = {
     "open", "openat", "read", "write", "close", "unlink", "rename", "mkdir", "stat", "fopen",
     "socket", "connect", "send", "recv", "poll", "fork", "execve", "kill", "waitpid", "system",

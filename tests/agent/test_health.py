@@ -1,0 +1,212 @@
+"""A node that runs out of room or has sick disks: told early, refused, and well again afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from node import Node, Refused, slice_args, wait_until
+
+STATE_MIB = 80
+
+
+def problems(node: Node) -> dict[str, str]:
+    """What is wrong now with what this file is about: message and code."""
+    return {problem["message"]: problem["code"] for problem in node.call("node.status")["problems"]
+            if problem["code"] != "not_configured"}
+
+
+def wait_problem(node: Node, text: str, code: str) -> None:
+    wait_until(lambda: any(text in message and code == found for message, found in problems(node).items()),
+               f"the problem {text!r} [{code}]")
+
+
+def wait_well(node: Node) -> None:
+    wait_until(lambda: not problems(node), "no problem is left")
+
+
+def provision(node: Node, image: dict[str, Any]) -> str:
+    slice_id = str(uuid.uuid4())
+    node.do("slice.provision", slice_id, **slice_args(image))
+    return slice_id
+
+
+def refused(node: Node, image: dict[str, Any]) -> str:
+    with pytest.raises(Refused) as caught:
+        provision(node, image)
+    return caught.value.code
+
+
+def test_pool_is_told_early_and_when_it_is_well_again(node: Node, small: dict[str, Any]) -> None:
+    slice_id = provision(node, small)
+    listener = node.connect()
+    listener.call("events.follow")
+    node.settings(data_used_percent=86)
+    wait_problem(node, "85 % of the pool", "pool_full")
+    provision(node, small)
+    node.settings(data_used_percent=96)
+    wait_problem(node, "95 % of the pool are in use: nothing", "pool_full")
+    assert refused(node, small) == "pool_full"
+    node.settings(data_used_percent=100, out_of_space=True)
+    wait_problem(node, "the pool is full: ", "pool_full")
+    assert node.state(slice_id) == "running"
+    node.do("slice.terminate", slice_id)
+    node.settings(data_used_percent=40)
+    wait_well(node)
+    provision(node, small)
+    listener.call("node.status")
+    told = [notice["params"] for notice in listener.notices if notice["params"].get("type") == "node.problem"]
+    assert [event["result"] for event in told] == [None, None, None, {"over": True}]
+    assert all(event["error"]["code"] == "pool_full" for event in told)
+
+
+def test_metadata_and_a_read_only_pool(node: Node, small: dict[str, Any]) -> None:
+    provision(node, small)
+    node.settings(metadata_percent=80)
+    wait_problem(node, "75 % of the pool's metadata", "pool_full")
+    node.settings(metadata_percent=88)
+    wait_problem(node, "85 % of the pool's metadata are in use: nothing", "pool_full")
+    assert refused(node, small) == "pool_full"
+    node.settings(read_only=True)
+    wait_problem(node, "is read-only", "storage_error")
+    assert refused(node, small) == "storage_error"
+    node.settings()
+    wait_well(node)
+    provision(node, small)
+
+
+def test_short_memory_of_dom0(node: Node) -> None:
+    meminfo = node.folder / "proc" / "meminfo"
+    meminfo.write_text("MemTotal: 700000 kB\nMemAvailable:   20000 kB\n")
+    wait_problem(node, "dom0's memory", "insufficient_memory")
+    meminfo.write_text("MemTotal: 700000 kB\nMemAvailable:  300000 kB\n")
+    wait_well(node)
+
+
+def test_disk_errors_of_the_kernels_log(make_node: Callable[..., Node]) -> None:
+    node = make_node()
+    log = node.folder / "kmsg"
+    os.mkfifo(log)
+    kernel = os.open(log, os.O_RDWR)
+    node.start("--kernel-log", str(log))
+    os.write(kernel, b"6,1,1,-;vda: vda1\n")
+    os.write(kernel, b"3,2,9,-;I/O error, dev vda, sector 4711 op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2\n")
+    os.write(kernel, b"3,3,9,-;I/O error, dev vda, sector 4712 op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2\n")
+    wait_problem(node, "disk vda has errors, first at sector 4711", "storage_error")
+    assert len(problems(node)) == 1
+    assert "disk vda has errors" in wait_until(node.screen, "the screen")
+    os.close(kernel)
+    node.stop()
+
+
+class SmallState:
+    """A node whose state volume is a small file system of its own, in a mount namespace."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        (node.folder / "state").mkdir()
+        own = ["-m"] if os.geteuid() == 0 else ["-r", "-m"]
+        script = f"mount -t tmpfs -o size={STATE_MIB}m state {node.folder}/state && echo ready && exec sleep 3600"
+        self.holder = subprocess.Popen(["unshare", *own, "sh", "-c", script], stdout=subprocess.PIPE, text=True)
+        assert self.holder.stdout is not None and self.holder.stdout.readline() == "ready\n"
+        enter = ["-m"] if os.geteuid() == 0 else ["-U", "-m", "--preserve-credentials"]
+        node.wrapper = ["nsenter", "-t", str(self.holder.pid), *enter]
+        self.folder = Path(f"/proc/{self.holder.pid}/root{node.folder}/state")
+
+    def free_kib(self) -> int:
+        status = os.statvfs(self.folder)
+        return status.f_bfree * status.f_frsize >> 10
+
+    def fill(self, leave_kib: int) -> None:
+        with (self.folder / "filler").open("ab") as filler:
+            while (left := self.free_kib() - leave_kib) > 0:
+                try:
+                    filler.write(bytes(min(left << 10, 1 << 20)))
+                    filler.flush()
+                except OSError:
+                    return
+
+    def close(self) -> None:
+        self.node.kill()
+        self.holder.send_signal(signal.SIGKILL)
+        self.holder.wait()
+
+
+@pytest.fixture
+def tight(make_node: Callable[..., Node]) -> Iterator[SmallState]:
+    made = SmallState(make_node())
+    yield made
+    made.node.stop()
+    made.close()
+
+
+def test_full_state_volume_and_back(tight: SmallState, small: dict[str, Any]) -> None:
+    node = tight.node
+    node.start()
+    slice_id, other = provision(node, small), provision(node, small)
+    reserve = tight.folder / "reserve"
+    assert reserve.stat().st_blocks * 512 >= 8 << 20
+    tight.fill(40 << 10)
+    wait_problem(node, "of the state volume are free", "insufficient_disk")
+    tight.fill(1 << 10)
+    wait_problem(node, "the state volume is full", "insufficient_disk")
+    assert not reserve.exists()
+    assert refused(node, small) == "insufficient_disk"
+    assert node.state(slice_id) == "running"
+    node.do("slice.terminate", other)
+    (tight.folder / "filler").unlink()
+    wait_well(node)
+    assert reserve.exists()
+    provision(node, small)
+
+
+def test_agent_starts_on_a_full_state_volume(tight: SmallState, small: dict[str, Any]) -> None:
+    node = tight.node
+    node.start()
+    slice_id = provision(node, small)
+    node.kill()
+    tight.fill(0)
+    node.start()
+    wait_problem(node, "the state volume is full", "insufficient_disk")
+    assert node.state(slice_id) == "running"
+    assert refused(node, small) == "insufficient_disk"
+    (tight.folder / "filler").unlink()
+    wait_well(node)
+    provision(node, small)
+
+
+def test_store_that_cannot_be_written_ends_the_agent_and_nothing_else(
+        tight: SmallState, small: dict[str, Any]) -> None:
+    """Nothing is left at all, the reserve used: the agent says so and ends; with room it goes on where it was."""
+    node = tight.node
+    node.start()
+    slice_id = provision(node, small)
+    tight.fill(0)
+    (tight.folder / "reserve").unlink()
+    tight.fill(0)
+    process = node.process
+    assert process is not None
+    connection = node.connect()
+    while process.poll() is None:
+        try:
+            connection.send("slice.stop", {"slice": slice_id, "args": {}, "pad": "x" * 100000})
+            connection.receive()
+        except (OSError, ConnectionError):
+            break
+    assert process.wait(20) == 1
+    assert "full" in node.log().splitlines()[-1]
+    node.process = None
+    assert list(node.domains().values())[0]["state"] == "running"
+    (tight.folder / "filler").unlink()
+    node.start()
+    node.idle()
+    wait_well(node)
+    assert node.state(slice_id) in ("running", "stopped")
+    node.do("slice.terminate", slice_id)
+    assert len(node.volumes()) == 1
