@@ -36,8 +36,9 @@ SLICES_MOST = 3
 SNAPSHOTS_MOST = 3
 BUSY_SECONDS = 25.0
 SETUP_MOMENTS = ("slicenode: disk ", "EXT4-fs|being prepared", "storage ready", "session|controller:")
-# In a guest: numbered lines, each synced before its number is told.
-WRITER = r"""echo >>/root/records; n=%d; while :; do
+# In a guest: numbered lines, each synced before its number is told, beside data that nobody syncs.
+WRITER = r"""(while :; do dd if=/dev/urandom of=/root/noise bs=64k count=32 2>/dev/null; sleep 1; done) &
+echo >>/root/records; n=%d; while :; do
 echo "$n $(echo "record $n" | md5sum | cut -d' ' -f1)" >>/root/records && sync /root/records && echo $n
 n=$((n + 1)); done"""
 
@@ -104,7 +105,7 @@ class PowerRack(NbdRack):
             self._wait(lambda: self.view.boot_id() != boot_before, "registered", 150)
             self.converge()
             when = self._work(chance, moment)
-        delay = chance.uniform(0, 3 if moment == "boot" else 1)
+        delay = chance.uniform(0, chance.choice((0.3, 1, 3, 8)))
         time.sleep(delay)
         self.cut(chance, cut, f"{when} + {delay:.2f} s", began)
 
