@@ -5,6 +5,7 @@
 #include "log.h"
 #include "main.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -188,12 +189,63 @@ static void watch_kernel(struct agent *agent)
         log_warning("cannot read %s: %s", path, strerror(errno));
 }
 
+/* --- What the boot scripts found ---------------------------------------------------------------------- */
+
+#define BOOT_KEY "boot-"
+
+static char *told_path(const struct agent *agent, const char *area)
+{
+    return xasprintf("%s/problems/%s", agent->options.run_dir, area);
+}
+
+/* A file of RUN_DIR/problems: "code", a tab, the message. */
+static void boot_problem(struct agent *agent, const char *area)
+{
+    CLEANUP_FREE char *path = told_path(agent, area);
+    CLEANUP_FREE char *text = NULL;
+    char key[64];
+    size_t length;
+    struct err problem;
+    if (read_file(path, 4096, &text, &length, NULL) < 0)
+        return;
+    text[strcspn(text, "\n")] = '\0';
+    char *message = strchr(text, '\t');
+    if (!message)
+        return;
+    *message++ = '\0';
+    snprintf(key, sizeof(key), BOOT_KEY "%.40s", area);
+    err_set(&problem, err_code_from_name(text), "%s", message);
+    problem_set(agent, key, &problem);
+}
+
+static void look_at_boot(struct agent *agent)
+{
+    CLEANUP_FREE char *folder = told_path(agent, "");
+    DIR *open_folder = opendir(folder);
+    struct dirent *entry;
+    while (open_folder && (entry = readdir(open_folder)))
+        if (entry->d_name[0] != '.')
+            boot_problem(agent, entry->d_name);
+    if (open_folder)
+        closedir(open_folder);
+    for (unsigned i = agent->problem_count; i-- > 0;) {
+        char key[64];
+        copy_text(key, sizeof(key), agent->problems[i].key);
+        if (strncmp(key, BOOT_KEY, strlen(BOOT_KEY)) != 0)
+            continue;
+        CLEANUP_FREE char *path = told_path(agent, key + strlen(BOOT_KEY));
+        if (access(path, F_OK) < 0)
+            problem_clear(agent, key);
+    }
+}
+
 /* --- Looking ------------------------------------------------------------------------------------------ */
 
 static void look(void *context)
 {
     struct agent *agent = context;
     agent->health->timer = loop_timer(agent->loop, LOOK_INTERVAL_MS, look, agent);
+    look_at_boot(agent);
     look_at_pool(agent);
     look_at_state(agent);
     look_at_memory(agent);
@@ -201,14 +253,14 @@ static void look(void *context)
 
 void health_open(struct agent *agent)
 {
-    CLEANUP_FREE char *told = xasprintf("%s/problems/agent", agent->options.run_dir);
+    CLEANUP_FREE char *end = told_path(agent, "agent");
     agent->health = xcalloc(1, sizeof(*agent->health));
-    /* What its supervisor said of the agent's end is over. */
-    unlink(told);
     if (agent->storage)
         keep_reserve(agent);
     watch_kernel(agent);
     look(agent);
+    /* What its supervisor said of the agent's end has been told, and is over. */
+    unlink(end);
 }
 
 void health_close(struct agent *agent)

@@ -210,3 +210,18 @@ def test_store_that_cannot_be_written_ends_the_agent_and_nothing_else(
     assert node.state(slice_id) in ("running", "stopped")
     node.do("slice.terminate", slice_id)
     assert len(node.volumes()) == 1
+
+
+def test_what_the_boot_scripts_found_reaches_the_controller(make_node: Callable[..., Node]) -> None:
+    node = make_node()
+    folder = node.run / "problems"
+    folder.mkdir()
+    (folder / "agent").write_text("internal\tthe agent ended (code 1) and is started again\n")
+    (folder / "storage").write_text("storage_error\tthe state volume is damaged\n")
+    (folder / "odd").write_text("no tab\n")
+    node.start()
+    assert problems(node)["the state volume is damaged"] == "storage_error"
+    assert not (folder / "agent").exists()
+    (folder / "storage").unlink()
+    wait_well(node)
+    assert "the agent ended (code 1)" in node.log()
