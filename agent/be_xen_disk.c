@@ -50,12 +50,13 @@ static int find_place(struct be_xen *xen, uint32_t domain_id, const char *device
     libxl_diskinfo_init(&info);
     place->domain_id = domain_id;
     int code = libxl_device_disk_getinfo(xen->context, domain_id, &disk, &info);
-    bool fits = code == 0 && copy_text(place->front, sizeof(place->front), info.frontend) &&
+    bool fits = code == 0 && info.frontend &&
+                copy_text(place->front, sizeof(place->front), info.frontend) &&
                 copy_text(place->back, sizeof(place->back), info.backend);
     libxl_diskinfo_dispose(&info);
     libxl_device_disk_dispose(&disk);
     if (code == 0 && !fits)
-        return err_set(err, ERR_HYPERVISOR_ERROR, "xenstore's paths of %s are too long", device);
+        return err_set(err, ERR_HYPERVISOR_ERROR, "xenstore has no proper paths of %s", device);
     return code == 0;
 }
 
