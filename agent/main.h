@@ -129,7 +129,8 @@ void inventory_disk_problems(struct agent *agent);
 json_t *report_registration(struct agent *agent);
 json_t *report_status(struct agent *agent);
 json_t *report_slices(struct agent *agent);
-json_t *report_volumes(struct agent *agent);
+/* Those of one slice, or all when it is NULL. */
+json_t *report_volumes(struct agent *agent, const char *slice);
 json_t *report_images(struct agent *agent);
 json_t *report_snapshots(struct agent *agent, const char *slice);
 

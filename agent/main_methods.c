@@ -171,6 +171,7 @@ static void slice_show(struct agent *agent, struct api_call *call, const json_t 
             nics, json_pack("{s:s, s:s}", "mac", slice.nics[i].mac, "address",
                             slice.nics[i].address_count ? slice.nics[i].addresses[0] : "dhcp"));
     json_object_set_new(object, "network", nics);
+    json_object_set_new(object, "volumes", report_volumes(agent, slice.id));
     api_answer(call, object);
     free(snapshots);
     slice_free(&slice);
@@ -185,7 +186,7 @@ static void image_list(struct agent *agent, struct api_call *call, const json_t 
 static void volume_list(struct agent *agent, struct api_call *call, const json_t *params)
 {
     (void)params;
-    api_answer(call, report_volumes(agent));
+    api_answer(call, report_volumes(agent, NULL));
 }
 
 static void snapshot_list(struct agent *agent, struct api_call *call, const json_t *params)

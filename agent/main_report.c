@@ -46,12 +46,12 @@ json_t *report_slices(struct agent *agent)
     return array;
 }
 
-json_t *report_volumes(struct agent *agent)
+json_t *report_volumes(struct agent *agent, const char *slice)
 {
     json_t *array = json_array();
     struct volume *volumes;
     size_t count;
-    if (store_volumes(agent->store, NULL, &volumes, &count, NULL) < 0)
+    if (store_volumes(agent->store, slice, &volumes, &count, NULL) < 0)
         return array;
     for (size_t i = 0; i < count; i++)
         json_array_append_new(array, volume_to_protocol(&volumes[i]));
@@ -137,7 +137,7 @@ json_t *report_registration(struct agent *agent)
                      "version", agent->version, "name", json_clean_string(agent->conf.name),
                      "capabilities", capabilities, "types", types, "inventory",
                      inventory_json(agent, &host), "slices", report_slices(agent), "volumes",
-                     report_volumes(agent), "problems", problems_json(agent));
+                     report_volumes(agent, NULL), "problems", problems_json(agent));
 }
 
 /* --- The heartbeat ------------------------------------------------------------------------------- */

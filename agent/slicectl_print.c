@@ -83,6 +83,9 @@ void print_slice(const json_t *slice)
         printf("network   %s %s\n", text(item, "mac"), text(item, "address"));
     json_array_foreach(json_object_get(slice, "snapshots"), index, item)
         printf("snapshot  %s  %s  %s\n", text(item, "id"), text(item, "time"), text(item, "name"));
+    json_array_foreach(json_object_get(slice, "volumes"), index, item)
+        printf("volume    %s  %s  %lld GiB  %s\n", text(item, "id"), text(item, "device"),
+               number(item, "size_gib"), text(item, "name"));
     print_problem("error     ", json_object_get(slice, "error"));
 }
 

@@ -142,6 +142,7 @@ def slices_show(session: Session, arguments: argparse.Namespace) -> None:
     if session.json:
         output.print_json(said)
         return
+    volumes = [from_json(row["body"]) for row in view.volumes(session.store)]
     error, usage = said.pop("error", None), said.pop("usage")
     snapshots = said.pop("snapshots", [])
     for key, value in said.items():
@@ -151,6 +152,10 @@ def slices_show(session: Session, arguments: argparse.Namespace) -> None:
             print(f"{key + ':':<20} {output.clean(value)}")
     for one in snapshots:
         print(f"{'snapshot:':<12} {one['id']} {output.clean(one['name'])} {one['time']}")
+    for one in volumes:
+        if one["slice"] == said["id"]:
+            size = f"{one['size_gib']} GiB"
+            print(f"{'volume:':<12} {one['id']} {one['device']} {size} {output.clean(one['name'])}")
     if error is not None:
         print(f"{'error:':<12} {output.error_text(error)}")
         print(output.clean_lines(error.get("console", "")), end="")

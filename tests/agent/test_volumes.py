@@ -356,6 +356,7 @@ def test_slicectl(node: Node, small: dict[str, Any]) -> None:
     run("volume", "attach", "data", "web")
     assert "xvdc" in run("volume", "list") and slice_id in run("volume", "list")
     run("volume", "resize", "data", "3")
+    assert "xvdc  3 GiB  data" in run("show", "web")
     assert json.loads(run("--json", "volume", "list"))[0]["size_gib"] == 3
     run("volume", "detach", "--force", "data")
     run("volume", "delete", "data")
@@ -381,6 +382,7 @@ def test_controller(make_node: Callable[..., Node], controller: Controller,
     shown = controller.json("volume", "list")
     assert [(one["name"], one["device"], one["slice"]) for one in shown] == [
         ("data", "xvdc", slice_id)]
+    assert "xvdc 1 GiB data" in controller.text("slices", "show", "with-volume")
     controller.text("volume", "resize", "data", "2", "--wait")
     assert controller.run("volume", "resize", "data", "1", "--wait").returncode == 1
     controller.text("volume", "detach", "data", "--force", "--wait")
