@@ -121,6 +121,12 @@ static bool waits_for(const struct task *task, const struct task *earlier)
     return task_image_exclusive(task) || task_image_exclusive(earlier);
 }
 
+/* Before a shutdown nothing new is begun but by the node itself. */
+static bool is_held_back(const struct task *task)
+{
+    return task->tasks->draining && !task->prepared && !task->record.internal;
+}
+
 static bool may_start(struct task *task)
 {
     task_find_slice(task);
@@ -128,7 +134,7 @@ static bool may_start(struct task *task)
         task_collecting(task->tasks))
         return false;
     for (const struct task *earlier = task->tasks->first; earlier != task; earlier = earlier->next)
-        if (waits_for(task, earlier))
+        if (!is_held_back(earlier) && waits_for(task, earlier))
             return false;
     return true;
 }
@@ -179,8 +185,7 @@ static void begin(struct task *task)
 static bool begin_one(struct tasks *tasks)
 {
     for (struct task *task = tasks->first; task; task = task->next) {
-        bool allowed = !tasks->draining || task->prepared || task->record.internal;
-        if (!task->worker && allowed && may_start(task)) {
+        if (!task->worker && !is_held_back(task) && may_start(task)) {
             begin(task);
             return true;
         }

@@ -235,6 +235,21 @@ def test_node_shutdown_keeps_what_is_desired(node: Node, small: dict[str, Any]) 
     node.wait_state(slice_id, "running")
 
 
+def test_node_shutdown_does_not_wait_for_who_waits(node: Node, small: dict[str, Any]) -> None:
+    """A request that has not begun is for the next start; the slice is stopped all the same."""
+    slice_id = provision(node, small)
+    node.settings(delay_ms={"domain_start": 1000})
+    begun = node.submit("slice.reboot", slice_id, force=True)
+    waiting = node.submit("slice.stop", slice_id, force=True)
+    assert node.slicectl("node", "shutdown").returncode == 0
+    assert node.domains() == {}
+    node.settings()
+    node.power_cut()
+    node.start()
+    assert node.wait(begun)["phase"] == "done" and node.wait(waiting)["phase"] == "done"
+    node.wait_state(slice_id, "stopped")
+
+
 @pytest.mark.parametrize("given, expected", [("pv", "pv"), ("pvh", "pvh"), (None, "pvh")])
 def test_type(node: Node, small: dict[str, Any], given: str | None, expected: str) -> None:
     slice_id = provision(node, small, type=given)
