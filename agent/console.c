@@ -177,5 +177,6 @@ int console_remove(const char *folder, const char *slice, struct err *err)
     CLEANUP_FREE char *older = log_path(folder, slice, ".1");
     if ((unlink(path) < 0 && errno != ENOENT) || (unlink(older) < 0 && errno != ENOENT))
         return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot remove %s", path);
-    return 0;
+    /* Once the store has forgotten the slice, nobody would remove what a power cut brings back. */
+    return access(folder, F_OK) < 0 ? 0 : sync_folder(folder, err);
 }

@@ -71,7 +71,7 @@ int read_file(const char *path, size_t limit, char **text, size_t *length, struc
     return 0;
 }
 
-static int sync_folder(const char *folder, struct err *err)
+int sync_folder(const char *folder, struct err *err)
 {
     CLEANUP_CLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

@@ -102,7 +102,9 @@ int step_file_import(const struct step *step, struct step_context *context, json
         return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot create %s", part);
     if (transfer(context, NULL, fd, step->bytes, &result, err) < 0)
         return -1;
-    if (fsync(fd) < 0 || rename(part, path) < 0)
+    /* The folder, too: without that the store may say "ready" after a power cut of a file that is not
+     * there. */
+    if (fsync(fd) < 0 || rename(part, path) < 0 || sync_folder(folder, NULL) < 0)
         return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot keep %s", path);
     json_object_set_new(output, "size_bytes", json_integer((json_int_t)result.size_bytes));
     return 0;
@@ -114,5 +116,8 @@ int step_file_remove(const struct step *step, struct step_context *context, stru
     CLEANUP_FREE char *path = xasprintf("%s/%s", context->paths.kernels_dir, step->name);
     if ((unlink(part) < 0 && errno != ENOENT) || (unlink(path) < 0 && errno != ENOENT))
         return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot remove %s", path);
-    return 0;
+    if (access(context->paths.kernels_dir, F_OK) < 0)
+        return 0;
+    /* Once the store has forgotten it, nobody would remove what a power cut brings back. */
+    return sync_folder(context->paths.kernels_dir, err);
 }

@@ -50,6 +50,9 @@ struct quoted quoted(const char *value);
 /* Reads a whole file of at most `limit` bytes; the result is terminated and owned by the caller. */
 int read_file(const char *path, size_t limit, char **text, size_t *length, struct err *err);
 
+/* Makes what was entered in a folder or taken out of it outlive a power cut. */
+int sync_folder(const char *folder, struct err *err);
+
 /* Replaces a file as one step (hidden temporary file, fsync, rename, fsync of the folder). One
  * writer per file at a time. */
 int write_file(const char *path, const void *data, size_t length, unsigned mode, struct err *err);
