@@ -105,7 +105,7 @@ def audit_files(node: Node, store: Store) -> None:
     left = set(os.listdir(node.folder / "console")) - consoles
     assert not left, f"consoles of no slice: {left}"
     left = set(os.listdir(node.folder / "state")) - {
-        "sliced.db", "sliced.db-wal", "sliced.db-shm", "identity", "lock"}
+        "sliced.db", "sliced.db-wal", "sliced.db-shm", "identity", "lock", "reserve"}
     assert not left, f"files in the state folder: {left}"
     assert all(image["ready"] for image in store.images.values()), "an image that is not ready"
 
