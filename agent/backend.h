@@ -74,6 +74,8 @@ struct domain_config {
 struct hypervisor {
     void *state;
     int (*host)(void *state, struct host_info *info, struct err *err);
+    /* Begins an orderly reboot of the machine, which ends every process; does not wait. */
+    int (*reboot)(void *state, struct err *err);
     /* Builds the domain with its devices and lets it run. On failure nothing of it remains. */
     int (*domain_start)(void *state, const struct domain_config *config, int *domain_id,
                         struct err *err);

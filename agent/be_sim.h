@@ -18,6 +18,7 @@
  *                    remove it: the agent's watch sees it
  *     volumes/N      a thin volume's data, a sparse file
  *     active/NAME    symbolic link to the volume
+ *     reboot         the machine was asked to reboot; removing it is the test's part
  */
 #ifndef SLICENODE_BE_SIM_H
 #define SLICENODE_BE_SIM_H

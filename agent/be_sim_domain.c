@@ -247,6 +247,20 @@ static int sim_destroy(void *state, const char *slice, struct err *err)
     return 0;
 }
 
+/* The simulated machine goes down when the test says so: only the wish is noted. */
+static int sim_reboot(void *state, struct err *err)
+{
+    struct sim *sim = state;
+    CLEANUP_FREE char *path = xasprintf("%s/reboot", sim->folder);
+    if (sim_enter(sim, "reboot", err) < 0)
+        return -1;
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(err, ERR_INTERNAL, errno, "cannot write %s", path);
+    sim_leave(sim);
+    return 0;
+}
+
 static int sim_counters(void *state, const char *slice, struct domain_counters *counters,
                         struct err *err)
 {
@@ -296,6 +310,7 @@ void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor)
 {
     *hypervisor = (struct hypervisor){.state = sim,
                                       .host = sim_host,
+                                      .reboot = sim_reboot,
                                       .domain_start = sim_start,
                                       .domain_shutdown = sim_shutdown,
                                       .domain_destroy = sim_destroy,

@@ -277,6 +277,15 @@ static int xen_destroy(void *state, const char *slice, struct err *err)
     return found <= 0 ? found : wait_until_gone(xen, info.domid, slice, err);
 }
 
+/* PID 1 is busybox init: it runs the shutdown actions, which stop the slices first, and reboots. */
+static int xen_reboot(void *state, struct err *err)
+{
+    (void)state;
+    if (kill(1, SIGTERM) < 0)
+        return err_errno(err, ERR_INTERNAL, errno, "cannot ask init to reboot");
+    return 0;
+}
+
 static int xen_counters(void *state, const char *slice, struct domain_counters *counters,
                         struct err *err)
 {
@@ -324,6 +333,7 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
     }
     *hypervisor = (struct hypervisor){.state = xen,
                                       .host = xen_host,
+                                      .reboot = xen_reboot,
                                       .domain_start = be_xen_start,
                                       .domain_shutdown = xen_shutdown,
                                       .domain_destroy = xen_destroy,

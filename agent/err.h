@@ -37,6 +37,7 @@
     X(NETWORK_ERROR, "network_error")                                                              \
     X(CONSOLE_UNAVAILABLE, "console_unavailable")                                                  \
     X(BOOT_FAILED, "boot_failed")                                                                  \
+    X(NODE_DRAINING, "node_draining")                                                              \
     X(CRASH_LOOP, "crash_loop")                                                                    \
     X(TIMEOUT, "timeout")                                                                          \
     X(CANCELLED, "cancelled")                                                                      \

@@ -29,6 +29,16 @@ static json_t *task_report(void *context)
     return report_registration(context);
 }
 
+static void task_drained(void *context, bool drained)
+{
+    struct agent *agent = context;
+    agent->draining = drained;
+    log_notice(drained ? "drained: no new slices and images until it is taken back"
+                       : "not drained any more: new work is taken");
+    uplink_drain(agent);
+    status_changed(agent);
+}
+
 static void task_finished(void *context, const struct request_record *record)
 {
     struct agent *agent = context;
@@ -147,10 +157,13 @@ static void open_tasks(struct agent *agent)
                                   .context = agent,
                                   .ca = task_ca,
                                   .report = task_report,
+                                  .boot_id = agent->boot_id,
+                                  .drained = task_drained,
                                   .finished = task_finished,
                                   .domain_starting = domains_starting};
     must(backend_open(&config.backend_options, &agent->backend, &err), &err);
     agent->tasks = tasks_new(&config);
+    agent->draining = tasks_drained(agent->tasks);
 }
 
 /* --- Running --------------------------------------------------------------------------------------- */

@@ -289,14 +289,13 @@ static void node_shutdown(struct agent *agent, struct api_call *call, const json
 {
     (void)params;
     api_call_defer(call, SHUTDOWN_TAG);
-    if (!agent->draining) {
+    if (!domains_shutting_down(agent)) {
         log_notice("the node shuts down: its slices are stopped");
         agent->draining = true;
         tasks_drain(agent->tasks);
         uplink_drain(agent);
-    }
-    if (!domains_shutting_down(agent))
         domains_shutdown(agent);
+    }
     methods_check_shutdown(agent);
 }
 

@@ -356,6 +356,7 @@ void uplink_open(struct agent *agent)
     uplink->child = CHILD_NONE;
     random_bytes(&uplink->session.random, sizeof(uplink->session.random));
     uplink->session.random |= 1;
+    uplink->session.draining = agent->draining;
     if (identity_enrolled(identity) && agent->conf.token[0] && agent->conf.controller[0] &&
         strcmp(identity->controller, agent->conf.controller) != 0) {
         log_notice("the controller is %s now, it was %s: the node enrols anew",

@@ -61,7 +61,9 @@ enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_XZ, COMPRESSI
     X(VOLUME_DETACH, "volume.detach")                                                              \
     X(VOLUME_RESIZE, "volume.resize")                                                              \
     X(VOLUME_DELETE, "volume.delete")                                                              \
-    X(NODE_REPORT, "node.report")
+    X(NODE_REPORT, "node.report")                                                                  \
+    X(NODE_DRAIN, "node.drain")                                                                    \
+    X(NODE_REBOOT, "node.reboot")
 
 enum operation {
 #define X(name, text) OP_##name,
@@ -198,6 +200,8 @@ int volume_parse(enum operation operation, const json_t *args, struct volume_arg
                  struct err *err);
 int image_delete_parse(const json_t *args, char id[static UUID_TEXT_BYTES], struct err *err);
 int console_parse(const json_t *args, unsigned *bytes, struct err *err);
+/* node.drain: whether the node is to take no new work, or to take it again. */
+int drain_parse(const json_t *args, bool *drain, struct err *err);
 /* For the operations without arguments. */
 int no_args_parse(const json_t *args, struct err *err);
 

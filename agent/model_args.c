@@ -41,6 +41,17 @@ int console_parse(const json_t *args, unsigned *bytes, struct err *err)
     return 0;
 }
 
+int drain_parse(const json_t *args, bool *drain, struct err *err)
+{
+    struct fields fields;
+
+    *drain = true;
+    if (fields_open(&fields, args, "", err) || field_flag(&fields, "drain", OPTIONAL, drain) ||
+        fields_end(&fields))
+        return -1;
+    return 0;
+}
+
 int name_read(struct fields *fields, const char *name, char to[static SLICE_NAME_BYTES])
 {
     static const char allowed[] =

@@ -226,8 +226,12 @@ void plan_make(enum operation operation, const struct plan_facts *facts, struct 
     case OP_VOLUME_DELETE:
         plan_of_volume(operation, facts, plan);
         return;
+    case OP_NODE_REBOOT:
+        add(plan, STEP_NODE_REBOOT);
+        break;
     case OP_SLICE_CONSOLE:
     case OP_NODE_REPORT:
+    case OP_NODE_DRAIN:
     case OP_COUNT:
         break;
     }

@@ -36,7 +36,8 @@
     X(VOLUME_ACTIVATE, "volume.activate") /* undo: deactivated */                                  \
     X(DISK_PLUG, "disk.plug")             /* `origin_id`: the slot; undo: unplugged */             \
     X(DISK_UNPLUG, "disk.unplug")         /* likewise; `flag`: by force; undo: plugged */          \
-    X(DISK_GROW, "disk.grow")             /* likewise; tells a running slice */
+    X(DISK_GROW, "disk.grow")             /* likewise; tells a running slice */                    \
+    X(NODE_REBOOT, "node.reboot")         /* ends with the machine: done when it has booted again */
 
 enum step_kind {
 #define X(name, text) STEP_##name,

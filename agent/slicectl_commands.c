@@ -36,7 +36,10 @@ const char command_usage[] =
     "  image delete IMAGE\n"
     "  request list | show ID | wait ID\n"
     "  events                             as they come\n"
-    "  node report | shutdown\n"
+    "  node report\n"
+    "  node drain | undrain               no new slices; taken back\n"
+    "  node reboot                        the slices shut down first, and start again after it\n"
+    "  node shutdown                      the slices only: before the machine goes down\n"
     "A slice, snapshot, volume or image is named by its id, an unambiguous beginning of it, or its "
     "name.\n"
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 sliced does not answer.\n";
@@ -301,6 +304,18 @@ __attribute__((noreturn)) static int command_events(struct control *control)
         control_follow(control);
 }
 
+/* Does not wait for the end: that comes after the boot. */
+static int begin_reboot(struct control *control)
+{
+    json_t *request = control_need(control, "node.reboot", NULL);
+    if (control->json)
+        print_json(request);
+    else
+        puts("the node reboots as soon as its slices have shut down");
+    json_decref(request);
+    return EXIT_DONE;
+}
+
 static int command_node(struct control *control, int count, char **words)
 {
     if (count == 1 && strcmp(words[0], "shutdown") == 0) {
@@ -308,6 +323,11 @@ static int command_node(struct control *control, int count, char **words)
         puts("all slices are stopped");
         return EXIT_DONE;
     }
+    if (count == 1 && (strcmp(words[0], "drain") == 0 || strcmp(words[0], "undrain") == 0))
+        return carry_out(control, "node.drain", NULL, NULL,
+                         json_pack("{s:b}", "drain", words[0][0] == 'd'));
+    if (count == 1 && strcmp(words[0], "reboot") == 0)
+        return begin_reboot(control);
     if (count != 1 || strcmp(words[0], "report") != 0)
         return EXIT_USAGE;
     json_t *request = control_need(control, "node.report", json_pack("{s:b}", "wait", 1));

@@ -70,6 +70,8 @@ int step_run(const struct step *step, struct step_context *context, json_t *outp
         return 0;
     case STEP_FILE_REMOVE:
         return step_file_remove(step, context, err);
+    case STEP_NODE_REBOOT:
+        return step_node_reboot(context, err);
     case STEP_CONSOLE_REMOVE:
         return console_remove(context->paths.console_dir, context->slice->id, err);
     default:

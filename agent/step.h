@@ -36,7 +36,7 @@ int step_run(const struct step *step, struct step_context *context, json_t *outp
 /* Takes back what the step may have done, wholly or in part. */
 int step_undo(const struct step *step, struct step_context *context, struct err *err);
 
-/* Of step_volume.c, step_image.c and step_domain.c. */
+/* Of step_volume.c, step_image.c, step_domain.c and step_node.c. */
 int step_image_import(const struct step *step, struct step_context *context, json_t *output,
                       struct err *err);
 int step_image_undo(const struct step *step, struct step_context *context, struct err *err);
@@ -53,6 +53,7 @@ int step_domain_start(const struct step *step, struct step_context *context, jso
 int step_domain_shutdown(const struct step *step, struct step_context *context, struct err *err);
 int step_domain_wait(const struct step *step, struct step_context *context, json_t *output,
                      struct err *err);
+int step_node_reboot(struct step_context *context, struct err *err);
 
 /* Of step_disk.c. The disk's volume is activated and deactivated with it. */
 int step_disk_plug(const struct step *step, struct step_context *context, struct err *err);

@@ -159,7 +159,8 @@ static int prepare(struct task *task, struct err *err)
     record->phase = REQUEST_RUNNING;
     record->step = 0;
     json_decref(record->scratch);
-    record->scratch = json_pack("{s:o}", "plan", plan_to_json(&task->plan));
+    record->scratch = json_pack("{s:o, s:s}", "plan", plan_to_json(&task->plan), "boot_id",
+                                task->tasks->config.boot_id);
     must(store_request_update(store, record, &store_error), &store_error);
     must(store_commit(store, &store_error), &store_error);
     task->prepared = true;
@@ -281,6 +282,7 @@ int tasks_recover(struct tasks *tasks, struct err *err)
             return -1;
         }
         task->prepared = true;
+        task_recover_reboot(task);
         log_info("%s %s goes on at step %u of %zu%s",
                  operation_name(task->record.request.operation), task->record.request.slice,
                  task->record.step, task->plan.count,
@@ -396,7 +398,9 @@ unsigned tasks_at_work(const struct tasks *tasks)
 {
     unsigned count = 0;
     for (const struct task *task = tasks->first; task; task = task->next)
-        count += task->worker || task->prepared || task->record.internal;
+        /* The node's reboot waits for the others: it ends with the machine. */
+        count += task->record.request.operation != OP_NODE_REBOOT &&
+                 (task->worker || task->prepared || task->record.internal);
     return count;
 }
 

@@ -31,6 +31,9 @@ struct tasks_config {
     const char *(*ca)(void *context);
     /* The registration's body, the result of node.report. */
     json_t *(*report)(void *context);
+    const char *boot_id; /* of this boot of the machine */
+    /* Whether the node takes new work has changed. */
+    void (*drained)(void *context, bool drained);
     /* A request has ended; its record is still there. */
     void (*finished)(void *context, const struct request_record *record);
     /* A domain is about to be started; its console's log is so long. */
@@ -59,6 +62,9 @@ unsigned tasks_count(const struct tasks *tasks);
 
 /* How many of them run, or are the node's own. */
 unsigned tasks_at_work(const struct tasks *tasks);
+
+/* Whether an operator or the controller has asked for no new work (node.drain); outlives reboots. */
+bool tasks_drained(struct tasks *tasks);
 
 /* From now on only the node's own requests are begun; what runs goes on, the others wait for the
  * next start. */

@@ -79,6 +79,8 @@ int task_answer(struct task *task, json_t **result, struct err *err)
             return err_set(err, ERR_UNKNOWN_FIELD, "node.report takes no arguments");
         *result = config->report(config->context);
         return 0;
+    case OP_NODE_DRAIN:
+        return task_answer_drain(task, result, err);
     default:
         return 0;
     }
@@ -213,6 +215,9 @@ void task_apply_done(struct task *task, json_t **result)
         break;
     case OP_SNAPSHOT_DELETE:
         forget_snapshot(task);
+        break;
+    case OP_NODE_REBOOT:
+        *result = json_pack("{s:s}", "boot_id", task->tasks->config.boot_id);
         break;
     case OP_IMAGE_DELETE:
         forget_image(task, "deleted", NULL);

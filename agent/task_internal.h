@@ -50,6 +50,13 @@ int task_prepare(struct task *task, struct err *err);
 bool task_image_exclusive(const struct task *task);
 bool task_image_shared(const struct task *task, const char *image);
 
+/* task_node.c: the node's own requests. A reboot that was under way when the machine went down is at
+ * its end. task_refuse_drained fails when the node takes no new work. */
+int task_prepare_reboot(struct task *task, struct err *err);
+int task_answer_drain(struct task *task, json_t **result, struct err *err);
+void task_recover_reboot(struct task *task);
+int task_refuse_drained(struct task *task, const char *what, struct err *err);
+
 /* task_prepare_image.c: the images' part of it. task_find_image finds what a slice is made from, or
  * prepares to fetch it: `asked` is what the request says and becomes what the store has. */
 uint32_t task_next_thin_id(struct task *task);

@@ -108,6 +108,10 @@ static int prepare_provision(struct task *task, struct err *err)
     bool ready;
     if (provision_parse(request->slice, request->args, &slice, &image, err) < 0)
         return -1;
+    if (task_refuse_drained(task, "new slices", err) < 0) {
+        slice_free(&slice);
+        return -1;
+    }
     if (must(store_slice_find(store, slice.id, &present, err), err) == 1) {
         slice_free(&present);
         slice_free(&slice);
@@ -328,7 +332,10 @@ int task_prepare(struct task *task, struct err *err)
         return task_prepare_fetch(task, err);
     case OP_IMAGE_DELETE:
         return task_prepare_image_delete(task, err);
+    case OP_NODE_REBOOT:
+        return task_prepare_reboot(task, err);
     case OP_NODE_REPORT:
+    case OP_NODE_DRAIN:
         return 0;
     case OP_VOLUME_CREATE:
     case OP_VOLUME_ATTACH:

@@ -75,7 +75,8 @@ int task_prepare_fetch(struct task *task, struct err *err)
     struct image image;
     struct capacity capacity;
     struct plan_facts facts = {.image = &image, .image_limit_bytes = KERNEL_LIMIT_BYTES};
-    if (image_parse(task->record.request.args, &image, err) < 0)
+    if (image_parse(task->record.request.args, &image, err) < 0 ||
+        task_refuse_drained(task, "new images", err) < 0)
         return -1;
     struct image present;
     if (must(store_image_find(task->tasks->config.store, image.id, &present, err), err) == 1)

@@ -128,6 +128,22 @@ def report(session: Session, arguments: argparse.Namespace) -> None:
     output.print_json(from_json(row["result"]))
 
 
+def drain(session: Session, arguments: argparse.Namespace) -> None:
+    node = lookup.node(session.store, arguments.node)
+    args = {"drain": not arguments.off}
+    request_id = requests.add(session.store, node["id"], "node.drain", None, args)
+    row = waiting.for_request(session.store, request_id, arguments.timeout)
+    result = from_json(row["result"])
+    print(f"{result['state']}: {result['slices']} slices, {result['running']} of them running")
+
+
+def reboot(session: Session, arguments: argparse.Namespace) -> None:
+    node = lookup.node(session.store, arguments.node)
+    request_id = requests.add(session.store, node["id"], "node.reboot", None, {})
+    row = waiting.for_request(session.store, request_id, arguments.timeout)
+    print(f"boot {from_json(row['result'])['boot_id']}")
+
+
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("token", help="enrolment tokens")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
@@ -155,3 +171,14 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("node", nargs="?", help="name or id; not needed if there is one node")
     parser.add_argument("--timeout", type=lookup.duration, default=lookup.duration("60s"))
     parser.set_defaults(run=report)
+
+    parser = commands.add_parser("drain", help="let a node take no new slices")
+    parser.add_argument("node", nargs="?", help="name or id; not needed if there is one node")
+    parser.add_argument("--off", action="store_true", help="let it take them again")
+    parser.add_argument("--timeout", type=lookup.duration, default=lookup.duration("60s"))
+    parser.set_defaults(run=drain)
+
+    parser = commands.add_parser("reboot-node", help="reboot a machine; its slices come back with it")
+    parser.add_argument("node", nargs="?", help="name or id; not needed if there is one node")
+    parser.add_argument("--timeout", type=lookup.duration, default=lookup.duration("15m"))
+    parser.set_defaults(run=reboot)

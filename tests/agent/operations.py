@@ -55,10 +55,13 @@ class Operation:
 
 
 # Operations that change nothing in the backend: there is nothing to be left half done.
-WITHOUT_BACKEND = {"slice.console", "node.report"}
+WITHOUT_BACKEND = {"slice.console", "node.report", "node.drain"}
+
+# Ends with the machine: test_node.py.
+WITH_THE_MACHINE = {"node.reboot"}
 
 # Operations under way whose entries come with them or right after.
-EXPECTED = {"slice.resize", "snapshot.export", "node.drain", "node.reboot", "request.cancel"}
+EXPECTED = {"slice.resize", "snapshot.export", "request.cancel"}
 
 
 def _image(world: World) -> None:

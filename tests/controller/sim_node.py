@@ -1,6 +1,7 @@
 """A node with a small memory and no hypervisor: carries out requests on dictionaries."""
 
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,12 @@ class SimNode(threading.Thread):
         op, args, slice_id = request["op"], request["args"], request["slice"]
         if op == "node.report":
             return {**registration(), **self.said()}
+        if op == "node.drain":
+            running = sum(known["state"] == "running" for known in self.slices.values())
+            state = "draining" if args.get("drain", True) else "ready"
+            return {"state": state, "slices": len(self.slices), "running": running}
+        if op == "node.reboot":
+            return {"boot_id": str(uuid.uuid4())}
         if op == "image.fetch":
             self.images[args["id"]] = args.get("kind", "disk")
             state = {"id": args["id"], "state": "ready", "kind": args.get("kind", "disk")}

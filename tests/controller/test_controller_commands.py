@@ -223,6 +223,12 @@ def test_any_request_also_one_that_breaks_the_protocol(
     assert status == FAILED and "slice.explode failed" in err
 
 
+def test_node_is_drained_and_rebooted(controller: Controller, sim: SimNode) -> None:
+    assert controller.ok("drain", "rack1-7") == "draining: 0 slices, 0 of them running\n"
+    assert controller.ok("drain", "--off").startswith("ready")
+    assert controller.ok("reboot-node").startswith("boot ")
+
+
 def test_request_sent_again_reaches_the_node_again(controller: Controller, sim: SimNode) -> None:
     said = controller.json("request", "node.report", "--wait")
     controller.ok("requests", "resend", said["request"])

@@ -19,7 +19,7 @@ slice_running snapshot_not_found snapshot_exists image_not_found image_exists im
 image_hash_mismatch image_length_mismatch image_corrupt image_too_large image_unavailable
 image_not_bootable insufficient_memory insufficient_disk insufficient_vcpus pool_full
 storage_missing storage_error hypervisor_error network_error console_unavailable boot_failed
-crash_loop timeout cancelled deadline_passed token_invalid token_used token_expired
+node_draining crash_loop timeout cancelled deadline_passed token_invalid token_used token_expired
 hardware_refused wrong_node controller_unreachable controller_certificate not_configured
 conf_invalid disk_foreign disk_too_small no_disk no_address internal
 """.split()

@@ -162,6 +162,17 @@ def test_slice_comes_back_with_its_data_after_a_power_cut_of_the_node(rack: Rack
     rack.do("terminate", "resting")
 
 
+def test_node_reboots_when_it_is_asked_to(rack: Rack) -> None:
+    before = rack.json("nodes")[0]["boot_id"]
+    boots = int(rack.ssh(0, "cat /var/lib/small-guest/boots"))
+    rack.ssh(0, "echo unsynced >/root/note")
+    said = rack.controller("reboot-node", "--timeout", "10m", seconds=600)
+    after = rack.json("nodes")[0]["boot_id"]
+    assert after != before and after in said
+    wait_boots(rack, "web", boots + 1)
+    assert rack.ssh(0, "cat /root/note") == "unsynced", "the slice was shut down, not cut off"
+
+
 def test_terminate_gives_every_block_back(rack: Rack) -> None:
     before = rack.disk_used_mib()
     rack.provision("short", "small.raw.zst", 4)

@@ -89,6 +89,8 @@ TEST(plan_of_a_slices_life)
                "domain.unpause domain.shutdown domain.wait | domain.destroy volume.deactivate "
                "volume.deactivate ");
     check_plan(OP_SLICE_CONSOLE, &facts, "| ");
+    check_plan(OP_NODE_DRAIN, &facts, "| ");
+    check_plan(OP_NODE_REBOOT, &facts, "| node.reboot ");
     check_plan(OP_NODE_REPORT, &facts, "| ");
 }
 

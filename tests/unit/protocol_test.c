@@ -135,6 +135,7 @@ static int parse_args(const struct request *request, struct err *err)
     struct slice slice;
     struct image image;
     unsigned bytes;
+    bool drain;
     int result;
 
     switch (request->operation) {
@@ -162,6 +163,8 @@ static int parse_args(const struct request *request, struct err *err)
         return image_parse(request->args, &image, err);
     case OP_IMAGE_DELETE:
         return image_delete_parse(request->args, id, err);
+    case OP_NODE_DRAIN:
+        return drain_parse(request->args, &drain, err);
     default:
         return no_args_parse(request->args, err);
     }
