@@ -23,6 +23,7 @@ class SimNode(threading.Thread):
         assert self.node.enroll(controller.token(name=name)).status == 200
         self.slices: dict[str, dict[str, Any]] = {}
         self.images: dict[str, str] = {}
+        self.volumes: dict[str, dict[str, Any]] = {}
         self.seen: set[str] = set()
         self.repeated: list[str] = []
         self.failure: BaseException | None = None
@@ -98,6 +99,8 @@ class SimNode(threading.Thread):
             return None
         if op == "slice.provision":
             return self._provision(slice_id, args, told)
+        if op.startswith("volume."):
+            return self._volume(op, slice_id, args)
         if slice_id not in self.slices:
             raise Refusal("slice_not_found")
         if op == "slice.console":
@@ -148,6 +151,24 @@ class SimNode(threading.Thread):
         desired = self.slices[slice_id]["desired"]
         result = {"state": state, "desired": desired, "reason": "requested"}
         told.append(self.node.event("slice.state", slice=slice_id, result=result, error=error))
+
+    def _volume(self, op: str, slice_id: str | None, args: dict[str, Any]) -> Any:
+        if op == "volume.create":
+            new = {"id": args["volume"], "name": args["name"], "size_gib": args["size_gib"]}
+            self.volumes[args["volume"]] = {**new, "state": "available", "slice": None, "device": None}
+        elif args["volume"] not in self.volumes:
+            raise Refusal("volume_not_found")
+        volume = self.volumes[args["volume"]]
+        if op == "volume.attach":
+            volume.update(state="attached", slice=slice_id, device="xvdc")
+        elif op == "volume.detach":
+            volume.update(state="available", slice=None, device=None)
+        elif op == "volume.resize":
+            volume["size_gib"] = args["size_gib"]
+        elif op == "volume.delete":
+            del self.volumes[args["volume"]]
+            return None
+        return {"volume": volume}
 
     def _snapshot(self, op: str, args: dict[str, Any], one: dict[str, Any]) -> Any:
         known = {snapshot["id"]: snapshot for snapshot in one["snapshots"]}
