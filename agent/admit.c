@@ -11,10 +11,22 @@
 
 #define SEED_BYTES (1 * MIB)
 
+uint64_t admit_domain_memory_mib(const struct domain_size *size)
+{
+    return size->memory_mib + (size->max_memory_mib + PAGING_SHARE - 1) / PAGING_SHARE +
+           DOMAIN_OVERHEAD_MIB + size->max_vcpus * VCPU_OVERHEAD_MIB;
+}
+
+struct domain_size admit_domain_size(const struct slice *slice)
+{
+    return slice->domain_id >= 0 && slice->domain.memory_mib ? slice->domain : slice_size(slice);
+}
+
 uint64_t admit_slice_memory_mib(const struct slice *slice)
 {
-    return slice->memory_mib + (slice->memory_mib + PAGING_SHARE - 1) / PAGING_SHARE +
-           DOMAIN_OVERHEAD_MIB + slice->vcpus * VCPU_OVERHEAD_MIB;
+    struct domain_size has = admit_domain_size(slice), next = slice_size(slice);
+    uint64_t now = admit_domain_memory_mib(&has), then = admit_domain_memory_mib(&next);
+    return now > then ? now : then;
 }
 
 uint64_t admit_slice_disk_bytes(const struct slice *slice)
@@ -22,7 +34,7 @@ uint64_t admit_slice_disk_bytes(const struct slice *slice)
     return slice->disk_gib * GIB + SEED_BYTES;
 }
 
-static bool holds_memory(const struct slice *slice)
+bool admit_holds_memory(const struct slice *slice)
 {
     if (slice->state == SLICE_TERMINATING)
         return slice->domain_id >= 0;
@@ -39,7 +51,7 @@ void admit_promises(struct capacity *capacity, const struct slice *slices, size_
     for (size_t i = 0; i < slice_count; i++) {
         if (except && strcmp(slices[i].id, except) == 0)
             continue;
-        if (holds_memory(&slices[i]))
+        if (admit_holds_memory(&slices[i]))
             capacity->memory_promised_mib += admit_slice_memory_mib(&slices[i]);
         capacity->disk_promised_bytes += admit_slice_disk_bytes(&slices[i]);
     }

@@ -28,8 +28,19 @@ struct capacity {
     uint64_t disk_promised_bytes;
 };
 
-/* Memory that a slice's domain takes from the hypervisor, its page tables and structures included. */
+/* Memory that a domain of this size takes from the hypervisor, its page tables and structures
+ * included. */
+uint64_t admit_domain_memory_mib(const struct domain_size *size);
+
+/* What a slice's domain has been given: of the next one's size when there is none or it is not
+ * known. */
+struct domain_size admit_domain_size(const struct slice *slice);
+
+/* What is promised to a slice: enough for the domain that it has, and for the next one. */
 uint64_t admit_slice_memory_mib(const struct slice *slice);
+
+/* Whether it is promised memory: it is to run or still has its domain. */
+bool admit_holds_memory(const struct slice *slice);
 
 /* Pool space that a slice may come to fill, its seed included. */
 uint64_t admit_slice_disk_bytes(const struct slice *slice);

@@ -71,6 +71,15 @@ struct domain_config {
     size_t disk_count;
 };
 
+/* Of a domain's processors, or its memory in MiB. */
+struct domain_change {
+    uint64_t from;
+    uint64_t to;
+    /* A guest that is to give something back and for so long does not go on with it keeps what it
+     * had. 0: it is asked, and not waited for. */
+    unsigned wait_seconds;
+};
+
 struct hypervisor {
     void *state;
     int (*host)(void *state, struct host_info *info, struct err *err);
@@ -85,6 +94,12 @@ struct hypervisor {
     /* Stops and resumes the domain's processors; its memory stays. Fails when there is no domain. */
     int (*domain_pause)(void *state, const char *slice, struct err *err);
     int (*domain_unpause)(void *state, const char *slice, struct err *err);
+    /* Changes a domain that runs. `now` becomes false, and all is as it was, when there is none, when
+     * it was built for less, or when its guest does not give back what it should. */
+    int (*domain_set_vcpus)(void *state, const char *slice, const struct domain_change *change,
+                            bool *now, struct err *err);
+    int (*domain_set_memory)(void *state, const char *slice, const struct domain_change *change,
+                             bool *now, struct err *err);
     /* Gives the slice's domain one more disk while it runs. A slice whose domain has ended is fine:
      * it gets the disk at its next start. */
     int (*disk_plug)(void *state, const char *slice, const struct domain_disk *disk,

@@ -3,7 +3,7 @@
  *
  *     node.json      what the node is and how it misbehaves; written by the test, all keys optional:
  *                    memory_mib threads pool_mib metadata_percent data_used_percent pvh pv
- *                    ignore_shutdown ignore_unplug read_only out_of_space boot_text
+ *                    ignore_shutdown ignore_unplug ignore_balloon read_only out_of_space boot_text
  *                    delay_ms {call: n}
  *                    fail [{call, nth?, times?, code, message?}]   the nth call and `times` from there
  *                    kill_at n     the agent is killed at the nth point (two for each call below)
@@ -13,9 +13,9 @@
  *                                  there meanwhile
  *                    trace         each moment is a line in the file `trace`
  *     calls.json     how often each changing call was made, "points" and "moments"
- *     domains/ID     {domain_id, state: running|paused|shutdown, reason, memory_mib,
- *                    disks: {device: {volume, bytes}}}; a test may rewrite it (rename into place) or
- *                    remove it: the agent's watch sees it
+ *     domains/ID     {domain_id, state: running|paused|shutdown, reason, memory_mib (all it takes),
+ *                    vcpus, max_vcpus, given_mib, max_given_mib, disks: {device: {volume, bytes}}};
+ *                    a test may rewrite it (rename into place) or remove it: the agent's watch sees it
  *     volumes/N      a thin volume's data, a sparse file
  *     active/NAME    symbolic link to the volume
  *     reboot         the machine was asked to reboot; removing it is the test's part

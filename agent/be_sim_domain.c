@@ -133,7 +133,8 @@ static int start_locked(struct sim *sim, const struct domain_config *config, int
 {
     CLEANUP_FREE char *path = domain_path(sim, config->slice->id);
     CLEANUP_FREE char *last_path = xasprintf("%s/last_domain", sim->folder);
-    uint64_t needed = admit_slice_memory_mib(config->slice);
+    const struct domain_size size = slice_size(config->slice);
+    uint64_t needed = admit_domain_memory_mib(&size);
     uint64_t all = (uint64_t)sim_number(sim, "memory_mib", MEMORY_MIB_USUAL);
     json_t *present = sim_load(path);
     if (present) {
@@ -156,9 +157,12 @@ static int start_locked(struct sim *sim, const struct domain_config *config, int
     if (!disks)
         return -1;
     bool runs = boot(sim, config);
-    json_t *domain = json_pack("{s:i, s:s, s:s, s:I, s:o}", "domain_id", *domain_id, "state",
-                               runs ? "running" : "shutdown", "reason", runs ? "none" : "poweroff",
-                               "memory_mib", (json_int_t)needed, "disks", disks);
+    json_t *domain =
+        json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "domain_id", *domain_id, "state",
+                  runs ? "running" : "shutdown", "reason", runs ? "none" : "poweroff", "memory_mib",
+                  (json_int_t)needed, "vcpus", (json_int_t)size.vcpus, "max_vcpus",
+                  (json_int_t)size.max_vcpus, "given_mib", (json_int_t)size.memory_mib,
+                  "max_given_mib", (json_int_t)size.max_memory_mib, "disks", disks);
     int result = sim_save(path, domain, err);
     json_decref(domain);
     return result;
@@ -230,6 +234,56 @@ static int sim_unpause(void *state, const char *slice, struct err *err)
 {
     if (sim_enter(state, "domain_unpause", err) < 0 ||
         set_state(state, slice, "paused", "running", err) < 0)
+        return -1;
+    sim_leave(state);
+    return 0;
+}
+
+/* `memory_mib` is what the domain takes with its overhead. */
+static void resize_domain(json_t *domain, const char *name, const struct domain_change *change)
+{
+    json_int_t more = (json_int_t)change->to - json_integer_value(json_object_get(domain, name));
+    json_t *memory = json_object_get(domain, "memory_mib");
+    json_object_set_new(domain, name, json_integer((json_int_t)change->to));
+    if (strcmp(name, "given_mib") == 0)
+        json_integer_set(memory, json_integer_value(memory) + more);
+}
+
+static int sim_resize(struct sim *sim, const char *slice, const char *name,
+                      const struct domain_change *change, bool *now, struct err *err)
+{
+    CLEANUP_FREE char *path = domain_path(sim, slice);
+    CLEANUP_FREE char *max_name = xasprintf("max_%s", name);
+    int lock = sim_lock(sim), result = 0;
+    json_t *domain = sim_load(path);
+    const char *state = json_string_value(json_object_get(domain, "state"));
+    bool gives = change->to >= change->from || !sim_flag(sim, "ignore_balloon", false);
+    *now = state && strcmp(state, "shutdown") != 0 && gives &&
+           (json_int_t)change->to <= json_integer_value(json_object_get(domain, max_name));
+    if (*now) {
+        resize_domain(domain, name, change);
+        result = sim_save(path, domain, err);
+    }
+    json_decref(domain);
+    close(lock);
+    return result;
+}
+
+static int sim_set_vcpus(void *state, const char *slice, const struct domain_change *change,
+                         bool *now, struct err *err)
+{
+    if (sim_enter(state, "domain_set_vcpus", err) < 0 ||
+        sim_resize(state, slice, "vcpus", change, now, err) < 0)
+        return -1;
+    sim_leave(state);
+    return 0;
+}
+
+static int sim_set_memory(void *state, const char *slice, const struct domain_change *change,
+                          bool *now, struct err *err)
+{
+    if (sim_enter(state, "domain_set_memory", err) < 0 ||
+        sim_resize(state, slice, "given_mib", change, now, err) < 0)
         return -1;
     sim_leave(state);
     return 0;
@@ -316,6 +370,8 @@ void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor)
                                       .domain_destroy = sim_destroy,
                                       .domain_pause = sim_pause,
                                       .domain_unpause = sim_unpause,
+                                      .domain_set_vcpus = sim_set_vcpus,
+                                      .domain_set_memory = sim_set_memory,
                                       .domain_list = sim_list,
                                       .domain_counters = sim_counters,
                                       .disk_plug = sim_disk_plug,

@@ -339,6 +339,8 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
                                       .domain_destroy = xen_destroy,
                                       .domain_pause = be_xen_pause,
                                       .domain_unpause = be_xen_unpause,
+                                      .domain_set_vcpus = be_xen_set_vcpus,
+                                      .domain_set_memory = be_xen_set_memory,
                                       .domain_list = xen_list,
                                       .domain_counters = xen_counters,
                                       .disk_plug = be_xen_disk_plug,

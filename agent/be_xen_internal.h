@@ -65,6 +65,11 @@ int be_xen_start(void *state, const struct domain_config *config, int *domain_id
 int be_xen_pause(void *state, const char *slice, struct err *err);
 int be_xen_unpause(void *state, const char *slice, struct err *err);
 
+int be_xen_set_vcpus(void *state, const char *slice, const struct domain_change *change, bool *now,
+                     struct err *err);
+int be_xen_set_memory(void *state, const char *slice, const struct domain_change *change, bool *now,
+                      struct err *err);
+
 /* Counters of a domain's devices from sysfs. */
 int be_xen_read_counters(uint32_t domain_id, struct domain_counters *counters, struct err *err);
 

@@ -64,12 +64,14 @@ static int fill_general(struct be_xen *xen, const struct domain_config *config,
     if (libxl_uuid_from_string(&create->uuid, slice->id))
         return err_set(err, ERR_INVALID_ARGUMENT, "%s is not a UUID", slice->id);
     libxl_domain_build_info_init_type(build, create->type);
-    build->max_vcpus = (int)slice->vcpus;
+    const struct domain_size size = slice_size(slice);
+    build->max_vcpus = (int)size.max_vcpus;
     if (libxl_bitmap_alloc(xen->context, &build->avail_vcpus, build->max_vcpus))
-        return err_set(err, ERR_INTERNAL, "cannot describe %u vCPUs", slice->vcpus);
-    for (int i = 0; i < build->max_vcpus; i++)
-        libxl_bitmap_set(&build->avail_vcpus, i);
-    build->max_memkb = build->target_memkb = slice->memory_mib * 1024;
+        return err_set(err, ERR_INTERNAL, "cannot describe %u vCPUs", size.max_vcpus);
+    for (unsigned i = 0; i < size.vcpus; i++)
+        libxl_bitmap_set(&build->avail_vcpus, (int)i);
+    build->max_memkb = size.max_memory_mib * 1024;
+    build->target_memkb = size.memory_mib * 1024;
     /* All memory is promised before the first page is taken: two domains built at once cannot both
      * get half of theirs. */
     libxl_defbool_set(&build->claim_mode, true);

@@ -32,7 +32,17 @@ static int kept_read(struct store *store, struct kept *kept, struct err *err)
     return 0;
 }
 
-/* All memory for slices: what is free, and what our domains hold by the measure of admission. */
+/* A domain's memory by the measure of admission, less what it has not taken or has given back: that
+ * is among what is free. */
+static uint64_t held_mib(const struct slice *slice, const struct domain_info *domain)
+{
+    struct domain_size size = admit_domain_size(slice);
+    uint64_t held = admit_domain_memory_mib(&size);
+    uint64_t has_mib = (domain->memory_kib + 1023) / 1024;
+    return size.memory_mib > has_mib ? held - (size.memory_mib - has_mib) : held;
+}
+
+/* All memory for slices: what is free, and what our domains hold. */
 static int slices_memory(struct hypervisor *hypervisor, uint64_t free_mib, const struct kept *kept,
                          uint64_t *memory_mib, struct err *err)
 {
@@ -45,7 +55,7 @@ static int slices_memory(struct hypervisor *hypervisor, uint64_t free_mib, const
         uint64_t held = list[i].memory_kib / 1024;
         for (size_t k = 0; k < kept->slice_count; k++)
             if (strcmp(kept->slices[k].id, list[i].slice) == 0)
-                held = admit_slice_memory_mib(&kept->slices[k]);
+                held = held_mib(&kept->slices[k], &list[i]);
         *memory_mib += held;
     }
     return 0;

@@ -207,6 +207,8 @@ static void with_domain(struct agent *agent, struct slice *slice, const struct d
             ended(agent, slice, domain->reason);
         return;
     }
+    if (slice->domain_id != domain->domain_id)
+        slice->domain = (struct domain_size){0};
     if (slice->state != state || slice->domain_id != domain->domain_id) {
         slice->state = state;
         slice->domain_id = domain->domain_id;

@@ -49,6 +49,7 @@ enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_XZ, COMPRESSI
     X(SLICE_REBOOT, "slice.reboot")                                                                \
     X(SLICE_PAUSE, "slice.pause")                                                                  \
     X(SLICE_UNPAUSE, "slice.unpause")                                                              \
+    X(SLICE_RESIZE, "slice.resize")                                                                \
     X(SLICE_TERMINATE, "slice.terminate")                                                          \
     X(SLICE_CONSOLE, "slice.console")                                                              \
     X(SNAPSHOT_CREATE, "snapshot.create")                                                          \
@@ -97,6 +98,14 @@ struct image {
     int64_t used_ms; /* when it was fetched or a slice was made from it last; 0: not known */
 };
 
+/* What a domain was built with and has been given since. */
+struct domain_size {
+    unsigned vcpus;
+    unsigned max_vcpus;
+    uint64_t memory_mib; /* 0: not known */
+    uint64_t max_memory_mib;
+};
+
 struct slice {
     char id[UUID_TEXT_BYTES];
     char name[SLICE_NAME_BYTES];
@@ -107,7 +116,9 @@ struct slice {
     unsigned vcpus;
     uint64_t memory_mib;
     uint64_t disk_gib;
-    char image[UUID_TEXT_BYTES];    /* that it was made from, "" for none */
+    unsigned max_vcpus;          /* what it may grow to while it runs; 0: to no more than it has */
+    uint64_t max_memory_mib;     /* likewise */
+    char image[UUID_TEXT_BYTES]; /* that it was made from, "" for none */
     char snapshot[UUID_TEXT_BYTES]; /* likewise */
     enum boot_kind boot;
     char kernel[UUID_TEXT_BYTES];
@@ -122,7 +133,8 @@ struct slice {
     bool restart_on_crash;
     uint32_t disk_thin_id; /* 0: none yet */
     uint32_t seed_thin_id;
-    int domain_id;    /* -1: none */
+    int domain_id; /* -1: none */
+    struct domain_size domain;
     struct err error; /* ERR_NONE when well */
 };
 
@@ -162,6 +174,11 @@ struct stop_args {
     unsigned timeout_seconds;
     bool force;
 };
+struct resize_args { /* 0: stays as it is */
+    unsigned vcpus;
+    uint64_t memory_mib;
+    uint64_t disk_gib;
+};
 struct snapshot_args {
     char snapshot[UUID_TEXT_BYTES];
     char name[SLICE_NAME_BYTES];
@@ -194,6 +211,7 @@ int provision_parse(const char *slice_id, const json_t *args, struct slice *slic
                     struct image *image, struct err *err);
 int image_parse(const json_t *args, struct image *image, struct err *err);
 int stop_parse(const json_t *args, struct stop_args *stop, struct err *err);
+int resize_parse(const json_t *args, struct resize_args *resize, struct err *err);
 int snapshot_parse(enum operation operation, const json_t *args, struct snapshot_args *snapshot,
                    struct err *err);
 int volume_parse(enum operation operation, const json_t *args, struct volume_args *volume,
@@ -204,6 +222,9 @@ int console_parse(const json_t *args, unsigned *bytes, struct err *err);
 int drain_parse(const json_t *args, bool *drain, struct err *err);
 /* For the operations without arguments. */
 int no_args_parse(const json_t *args, struct err *err);
+
+/* What the next domain of a slice is built with. */
+struct domain_size slice_size(const struct slice *slice);
 
 /* Releases what a slice owns; the struct itself is the caller's. */
 void slice_free(struct slice *slice);

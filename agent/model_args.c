@@ -29,6 +29,24 @@ int stop_parse(const json_t *args, struct stop_args *stop, struct err *err)
     return 0;
 }
 
+int resize_parse(const json_t *args, struct resize_args *resize, struct err *err)
+{
+    struct fields fields;
+
+    *resize = (struct resize_args){.vcpus = 0};
+    if (fields_open(&fields, args, "", err) ||
+        field_unsigned(&fields, "vcpus", OPTIONAL, 1, VCPUS_MAX, &resize->vcpus) ||
+        field_size(&fields, "memory_mib", OPTIONAL, MEMORY_MIB_MIN, MEMORY_MIB_MAX,
+                   &resize->memory_mib) ||
+        field_size(&fields, "disk_gib", OPTIONAL, 1, DISK_GIB_MAX, &resize->disk_gib) ||
+        fields_end(&fields))
+        return -1;
+    if (!resize->vcpus && !resize->memory_mib && !resize->disk_gib)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "vcpus, memory_mib and disk_gib are missing: one is needed");
+    return 0;
+}
+
 int console_parse(const json_t *args, unsigned *bytes, struct err *err)
 {
     struct fields fields;

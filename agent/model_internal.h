@@ -7,6 +7,11 @@
 
 #define IMAGE_BYTES_LIMIT ((int64_t)65536 << 30)
 
+#define VCPUS_MAX 128
+#define MEMORY_MIB_MIN 16
+#define MEMORY_MIB_MAX (16u << 20)
+#define DISK_GIB_MAX 65536
+
 extern const char *const slice_type_names[];
 extern const char *const boot_names[];
 extern const char *const image_kind_names[];

@@ -31,5 +31,10 @@ json_t *slice_to_protocol(const struct slice *slice, const struct snapshot *snap
         snapshots_to_json(snapshots, count), "error", err_to_json(&slice->error));
     if (slice->snapshot[0])
         json_object_set_new(object, "snapshot", json_string(slice->snapshot));
+    if (slice->max_vcpus)
+        json_object_set_new(object, "max_vcpus", json_integer(slice->max_vcpus));
+    if (slice->max_memory_mib)
+        json_object_set_new(object, "max_memory_mib",
+                            json_integer((json_int_t)slice->max_memory_mib));
     return object;
 }

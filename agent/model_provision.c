@@ -5,11 +5,6 @@
 
 #include <string.h>
 
-#define VCPUS_MAX 128
-#define MEMORY_MIB_MIN 16
-#define MEMORY_MIB_MAX (16u << 20)
-#define DISK_GIB_MAX 65536
-
 static int image_read(const json_t *object, struct image *image, struct err *err)
 {
     struct fields fields;
@@ -139,6 +134,23 @@ static int choices_read(struct fields *fields, struct slice *slice)
     return 0;
 }
 
+/* Room to grow while the slice runs. */
+static int limits_read(struct fields *fields, struct slice *slice)
+{
+    if (field_unsigned(fields, "max_vcpus", OPTIONAL, 1, VCPUS_MAX, &slice->max_vcpus) ||
+        field_size(fields, "max_memory_mib", OPTIONAL, MEMORY_MIB_MIN, MEMORY_MIB_MAX,
+                   &slice->max_memory_mib))
+        return -1;
+    if (slice->max_vcpus && slice->max_vcpus < slice->vcpus)
+        return err_set(fields->err, ERR_INVALID_ARGUMENT, "max_vcpus %u is less than vcpus %u",
+                       slice->max_vcpus, slice->vcpus);
+    if (slice->max_memory_mib && slice->max_memory_mib < slice->memory_mib)
+        return err_set(
+            fields->err, ERR_INVALID_ARGUMENT, "max_memory_mib %llu is less than memory_mib %llu",
+            (unsigned long long)slice->max_memory_mib, (unsigned long long)slice->memory_mib);
+    return 0;
+}
+
 static int args_read(const json_t *args, struct slice *slice, struct image *image, struct err *err)
 {
     const json_t *image_object, *boot, *network, *cloud_init;
@@ -151,7 +163,8 @@ static int args_read(const json_t *args, struct slice *slice, struct image *imag
         field_size(&fields, "memory_mib", REQUIRED, MEMORY_MIB_MIN, MEMORY_MIB_MAX,
                    &slice->memory_mib) ||
         field_size(&fields, "disk_gib", REQUIRED, 1, DISK_GIB_MAX, &slice->disk_gib) ||
-        choices_read(&fields, slice) || field_object(&fields, "boot", OPTIONAL, &boot) ||
+        limits_read(&fields, slice) || choices_read(&fields, slice) ||
+        field_object(&fields, "boot", OPTIONAL, &boot) ||
         field_array(&fields, "network", OPTIONAL, SLICE_NICS_MAX, &network) ||
         field_object(&fields, "cloud_init", OPTIONAL, &cloud_init) || fields_end(&fields))
         return -1;

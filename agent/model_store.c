@@ -19,6 +19,24 @@ static void set_error(json_t *object, const struct err *err)
         json_object_set_new(object, "error", err_to_json(err));
 }
 
+/* Of a slice that has a domain of known size, and limits that were given. */
+static void set_sizes(json_t *object, const struct slice *slice)
+{
+    const struct domain_size *domain = &slice->domain;
+
+    if (slice->max_vcpus)
+        json_object_set_new(object, "max_vcpus", json_integer(slice->max_vcpus));
+    if (slice->max_memory_mib)
+        json_object_set_new(object, "max_memory_mib",
+                            json_integer((json_int_t)slice->max_memory_mib));
+    if (domain->memory_mib)
+        json_object_set_new(object, "domain",
+                            json_pack("{s:I, s:I, s:I, s:I}", "vcpus", (json_int_t)domain->vcpus,
+                                      "max_vcpus", (json_int_t)domain->max_vcpus, "memory_mib",
+                                      (json_int_t)domain->memory_mib, "max_memory_mib",
+                                      (json_int_t)domain->max_memory_mib));
+}
+
 static json_t *nics_to_json(const struct slice *slice)
 {
     json_t *array = json_array();
@@ -50,6 +68,7 @@ json_t *slice_to_store(const struct slice *slice)
         "domain_id", slice->domain_id, "network", nics_to_json(slice), "ssh_keys",
         ssh_keys_to_json(slice));
 
+    set_sizes(object, slice);
     set_text(object, "image", slice->image);
     set_text(object, "snapshot", slice->snapshot);
     set_text(object, "kernel", slice->kernel);
@@ -76,6 +95,29 @@ static int choices_read(struct fields *fields, struct slice *slice)
     slice->type = (enum slice_type)type;
     slice->boot = (enum boot_kind)boot;
     return 0;
+}
+
+static int sizes_read(struct fields *fields, struct slice *slice)
+{
+    struct domain_size *domain = &slice->domain;
+    const json_t *object;
+    struct fields inner;
+
+    if (field_unsigned(fields, "max_vcpus", OPTIONAL, 0, UINT32_MAX, &slice->max_vcpus) ||
+        field_size(fields, "max_memory_mib", OPTIONAL, 0, INT64_MAX, &slice->max_memory_mib) ||
+        field_object(fields, "domain", OPTIONAL, &object))
+        return -1;
+    if (!object)
+        return 0;
+    return fields_open(&inner, object, "domain", fields->err) ||
+                   field_unsigned(&inner, "vcpus", REQUIRED, 0, UINT32_MAX, &domain->vcpus) ||
+                   field_unsigned(&inner, "max_vcpus", REQUIRED, 0, UINT32_MAX,
+                                  &domain->max_vcpus) ||
+                   field_size(&inner, "memory_mib", REQUIRED, 0, INT64_MAX, &domain->memory_mib) ||
+                   field_size(&inner, "max_memory_mib", REQUIRED, 0, INT64_MAX,
+                              &domain->max_memory_mib)
+               ? -1
+               : 0;
 }
 
 static int numbers_read(struct fields *fields, struct slice *slice)
@@ -166,8 +208,8 @@ int slice_from_store(const json_t *object, struct slice *slice, struct err *err)
 
     *slice = (struct slice){.domain_id = -1};
     if (fields_open(&fields, object, "slice", err) || choices_read(&fields, slice) ||
-        numbers_read(&fields, slice) || texts_read(&fields, slice) || lists_read(&fields, slice) ||
-        error_read(&fields, slice)) {
+        numbers_read(&fields, slice) || sizes_read(&fields, slice) || texts_read(&fields, slice) ||
+        lists_read(&fields, slice) || error_read(&fields, slice)) {
         slice_free(slice);
         return -1;
     }

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How long a guest may pause in giving memory or processors back. */
+#define GIVE_BACK_SECONDS 10
+
 void volume_name(char name[static VOLUME_NAME_BYTES], const char *prefix, const char *id)
 {
     snprintf(name, VOLUME_NAME_BYTES, "%s-%s", prefix, id);
@@ -152,6 +155,34 @@ static void plan_start(const struct plan_facts *facts, struct plan *plan)
     plan->forward_from = plan->count;
 }
 
+static void add_change(struct plan *plan, enum step_kind kind, uint64_t from, uint64_t to)
+{
+    struct step *step = add(plan, kind);
+    step->from = from;
+    step->to = to;
+    step->seconds = GIVE_BACK_SECONDS;
+}
+
+/* `slice` has its new sizes already. Without a domain they hold from the next start. A disk that has
+ * grown may be in use in its new size at once: it comes last, and stays. */
+static void plan_resize(const struct plan_facts *facts, struct plan *plan)
+{
+    const struct slice *slice = facts->slice;
+    bool runs = facts->domain && !facts->shut_down;
+    if (runs && facts->resize.vcpus)
+        add_change(plan, STEP_DOMAIN_VCPUS, slice->domain.vcpus, facts->resize.vcpus);
+    if (runs && facts->resize.memory_mib)
+        add_change(plan, STEP_DOMAIN_MEMORY, slice->domain.memory_mib, facts->resize.memory_mib);
+    plan->forward_from = plan->count;
+    if (!runs || !facts->resize.disk_gib)
+        return;
+    add_volume(plan, STEP_DISK_ACTIVATE, "slice", slice->id, slice->disk_thin_id)->bytes =
+        disk_bytes(slice);
+    struct step *grow = add_volume(plan, STEP_DISK_GROW, "slice", slice->id, slice->disk_thin_id);
+    grow->bytes = disk_bytes(slice);
+    grow->flag = true;
+}
+
 /* The clone is made first, so that the slice is untouched as long as something can fail. */
 static void plan_revert(const struct plan_facts *facts, struct plan *plan)
 {
@@ -202,6 +233,9 @@ void plan_make(enum operation operation, const struct plan_facts *facts, struct 
         break;
     case OP_SLICE_TERMINATE:
         plan_terminate(facts, plan);
+        break;
+    case OP_SLICE_RESIZE:
+        plan_resize(facts, plan);
         break;
     case OP_SNAPSHOT_CREATE:
         plan_snapshot(facts, plan);

@@ -25,6 +25,8 @@
     X(DOMAIN_DESTROY, "domain.destroy")                                                            \
     X(DOMAIN_PAUSE, "domain.pause")     /* undo: unpaused */                                       \
     X(DOMAIN_UNPAUSE, "domain.unpause") /* undo: paused */                                         \
+    X(DOMAIN_VCPUS, "domain.vcpus")     /* `from`, `to`; undo: back to `from` */                   \
+    X(DOMAIN_MEMORY, "domain.memory")   /* likewise, in MiB */                                     \
     X(VOLUME_DEACTIVATE, "volume.deactivate")                                                      \
     X(VOLUME_REMOVE, "volume.remove")                                                              \
     X(SNAPSHOT_MEASURE, "snapshot.measure") /* `flag`: the origin is active */                     \
@@ -36,8 +38,8 @@
     X(VOLUME_ACTIVATE, "volume.activate") /* undo: deactivated */                                  \
     X(DISK_PLUG, "disk.plug")             /* `origin_id`: the slot; undo: unplugged */             \
     X(DISK_UNPLUG, "disk.unplug")         /* likewise; `flag`: by force; undo: plugged */          \
-    X(DISK_GROW, "disk.grow")             /* likewise; tells a running slice */                    \
-    X(NODE_REBOOT, "node.reboot")         /* ends with the machine: done when it has booted again */
+    X(DISK_GROW, "disk.grow")     /* likewise; tells a running slice; `flag`: of its own disk */   \
+    X(NODE_REBOOT, "node.reboot") /* ends with the machine: done when it has booted again */
 
 enum step_kind {
 #define X(name, text) STEP_##name,
@@ -54,6 +56,8 @@ struct step {
     uint64_t bytes; /* size, or limit of an import */
     unsigned seconds;
     bool flag;
+    uint64_t from; /* of a change of size */
+    uint64_t to;
 };
 
 struct plan {
@@ -78,6 +82,7 @@ struct plan_facts {
     uint64_t size_gib; /* volume.resize: of the volume from now on */
     bool force;        /* volume.detach */
     struct stop_args stop;
+    struct resize_args resize;
 };
 
 /* Makes the plan of `operation`; operations without work for the backend get an empty one. */

@@ -17,6 +17,7 @@ const char command_usage[] =
     "  start SLICE\n"
     "  stop [--force] [--timeout SECONDS] SLICE\n"
     "  reboot [--force] [--timeout SECONDS] SLICE\n"
+    "  resize SLICE [--vcpus N] [--memory-mib N] [--disk-gib N]\n"
     "  pause SLICE | unpause SLICE        stand still, and go on; the memory stays\n"
     "  terminate SLICE\n"
     "  console [-f] SLICE                 what it printed; -f: and goes on printing\n"
@@ -162,6 +163,25 @@ static int command_stop(struct control *control, const char *operation, int coun
         return EXIT_USAGE;
     }
     return carry_out(control, operation, NULL, find_slice(control, words[0]), args);
+}
+
+static int command_resize(struct control *control, int count, char **words)
+{
+    static const struct {
+        const char *option;
+        const char *name;
+    } sizes[] = {{"--vcpus", "vcpus"}, {"--memory-mib", "memory_mib"}, {"--disk-gib", "disk_gib"}};
+    json_t *args = json_object();
+    for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+        const char *value;
+        if (take_option(&count, words, sizes[i].option, &value))
+            json_object_set_new(args, sizes[i].name, json_integer(strtoll(value, NULL, 10)));
+    }
+    if (count != 1 || json_object_size(args) == 0) {
+        json_decref(args);
+        return EXIT_USAGE;
+    }
+    return carry_out(control, "slice.resize", NULL, find_slice(control, words[0]), args);
 }
 
 static void show_console(struct control *control, const char *method, const json_t *params)
@@ -356,6 +376,8 @@ int command_run(struct control *control, int count, char **words)
         return command_stop(control, "slice.stop", count, words);
     if (strcmp(name, "reboot") == 0)
         return command_stop(control, "slice.reboot", count, words);
+    if (strcmp(name, "resize") == 0)
+        return command_resize(control, count, words);
     if (strcmp(name, "pause") == 0)
         return command_slice(control, "slice.pause", count, words);
     if (strcmp(name, "unpause") == 0)

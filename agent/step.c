@@ -66,6 +66,9 @@ int step_run(const struct step *step, struct step_context *context, json_t *outp
         return hypervisor->domain_pause(hypervisor->state, context->slice->id, err);
     case STEP_DOMAIN_UNPAUSE:
         return hypervisor->domain_unpause(hypervisor->state, context->slice->id, err);
+    case STEP_DOMAIN_VCPUS:
+    case STEP_DOMAIN_MEMORY:
+        return step_domain_resize(step, context, output, err);
     case STEP_DISK_SWAP:
         return 0;
     case STEP_FILE_REMOVE:
@@ -101,6 +104,9 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
         return undo_pause(hypervisor->domain_unpause, context, err);
     case STEP_DOMAIN_UNPAUSE:
         return undo_pause(hypervisor->domain_pause, context, err);
+    case STEP_DOMAIN_VCPUS:
+    case STEP_DOMAIN_MEMORY:
+        return step_domain_resize_undo(step, context, err);
     case STEP_FILE_IMPORT:
         return step_file_remove(step, context, err);
     case STEP_IMAGE_IMPORT:

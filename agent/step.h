@@ -29,7 +29,7 @@ struct step_context {
 };
 
 /* Puts into the object `output` what the parent must record: size_bytes, mapped_bytes, domain_id,
- * forced. */
+ * forced, now. */
 int step_run(const struct step *step, struct step_context *context, json_t *output,
              struct err *err);
 
@@ -50,6 +50,9 @@ int step_snapshot_take(const struct step *step, struct step_context *context, js
                        struct err *err);
 int step_domain_start(const struct step *step, struct step_context *context, json_t *output,
                       struct err *err);
+int step_domain_resize(const struct step *step, struct step_context *context, json_t *output,
+                       struct err *err);
+int step_domain_resize_undo(const struct step *step, struct step_context *context, struct err *err);
 int step_domain_shutdown(const struct step *step, struct step_context *context, struct err *err);
 int step_domain_wait(const struct step *step, struct step_context *context, json_t *output,
                      struct err *err);

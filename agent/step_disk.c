@@ -30,8 +30,9 @@ int step_disk_unplug(const struct step *step, struct step_context *context, bool
 int step_disk_grow(const struct step *step, struct step_context *context, struct err *err)
 {
     struct hypervisor *hypervisor = &context->backend->hypervisor;
-    char device[DEVICE_NAME_BYTES];
-    volume_device(device, step->origin_id);
+    char device[DEVICE_NAME_BYTES] = "xvda";
+    if (!step->flag)
+        volume_device(device, step->origin_id);
     return hypervisor->disk_grow(hypervisor->state, context->slice->id, device, step->bytes, err);
 }
 

@@ -158,9 +158,10 @@ static int prepare(struct task *task, struct err *err)
     }
     record->phase = REQUEST_RUNNING;
     record->step = 0;
-    json_decref(record->scratch);
-    record->scratch = json_pack("{s:o, s:s}", "plan", plan_to_json(&task->plan), "boot_id",
-                                task->tasks->config.boot_id);
+    if (!record->scratch)
+        record->scratch = json_object();
+    json_object_set_new(record->scratch, "plan", plan_to_json(&task->plan));
+    json_object_set_new(record->scratch, "boot_id", json_string(task->tasks->config.boot_id));
     must(store_request_update(store, record, &store_error), &store_error);
     must(store_commit(store, &store_error), &store_error);
     task->prepared = true;

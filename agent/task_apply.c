@@ -178,6 +178,7 @@ static void domain_started(struct task *task, int domain_id)
     if (!find_slice(task, &slice))
         return;
     slice.domain_id = domain_id;
+    slice.domain = domain_id < 0 ? (struct domain_size){0} : slice_size(&slice);
     put_slice(task, &slice);
 }
 
@@ -211,6 +212,11 @@ int task_apply_end(struct task *task, const struct step *step, const json_t *out
     case STEP_IMAGE_IMPORT:
     case STEP_FILE_IMPORT:
         return imported(task, output, err);
+    case STEP_DOMAIN_VCPUS:
+    case STEP_DOMAIN_MEMORY:
+    case STEP_DISK_GROW:
+        task_apply_resized(task, step, output);
+        return 0;
     case STEP_DOMAIN_START:
         domain_started(task, (int)number(output, "domain_id"));
         return 0;

@@ -88,7 +88,7 @@ int task_answer(struct task *task, json_t **result, struct err *err)
 
 /* --- Carried out ---------------------------------------------------------------------------------- */
 
-static json_t *slice_result(struct task *task)
+json_t *task_slice_result(struct task *task)
 {
     struct slice slice;
     struct snapshot *snapshots;
@@ -137,7 +137,7 @@ static void done_slice(struct task *task, json_t **result)
                           : "failed");
         }
     }
-    *result = slice_result(task);
+    *result = task_slice_result(task);
     json_t *forced = json_object_get(task->record.scratch, "forced");
     if (*result && forced)
         *result = json_pack("{s:o, s:O}", "slice", *result, "forced", forced);
@@ -206,6 +206,9 @@ void task_apply_done(struct task *task, json_t **result)
     case OP_SLICE_UNPAUSE:
     case OP_SNAPSHOT_REVERT:
         done_slice(task, result);
+        break;
+    case OP_SLICE_RESIZE:
+        task_apply_resize_done(task, result);
         break;
     case OP_SLICE_TERMINATE:
         done_terminate(task);
@@ -276,6 +279,9 @@ void task_apply_failed(struct task *task)
     case OP_SLICE_TERMINATE:
     case OP_SNAPSHOT_REVERT:
         failed_slice(task);
+        break;
+    case OP_SLICE_RESIZE:
+        task_apply_resize_failed(task);
         break;
     case OP_SNAPSHOT_CREATE:
         forget_snapshot(task);

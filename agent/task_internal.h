@@ -57,6 +57,14 @@ int task_answer_drain(struct task *task, json_t **result, struct err *err);
 void task_recover_reboot(struct task *task);
 int task_refuse_drained(struct task *task, const char *what, struct err *err);
 
+/* task_resize.c: slice.resize from its arguments to its result. */
+struct plan_facts;
+int task_prepare_resize(struct task *task, struct slice *slice, struct plan_facts *facts,
+                        struct err *err);
+void task_apply_resized(struct task *task, const struct step *step, const json_t *output);
+void task_apply_resize_done(struct task *task, json_t **result);
+void task_apply_resize_failed(struct task *task);
+
 /* task_prepare_image.c: the images' part of it. task_find_image finds what a slice is made from, or
  * prepares to fetch it: `asked` is what the request says and becomes what the store has. */
 uint32_t task_next_thin_id(struct task *task);
@@ -93,6 +101,8 @@ int task_apply_progress(struct task *task, uint64_t mapped_bytes, struct err *er
  * what the request answers, owned by the caller. task_answer makes the result of requests that have
  * no steps. */
 int task_answer(struct task *task, json_t **result, struct err *err);
+/* The request's slice as the protocol shows it; NULL when it is gone. */
+json_t *task_slice_result(struct task *task);
 void task_apply_done(struct task *task, json_t **result);
 void task_apply_failed(struct task *task);
 

@@ -88,7 +88,7 @@ static int admit_provision(struct task *task, struct slice *slice, struct image 
     if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0 || admit_pool(&capacity, err) < 0 ||
         choose_type(slice, &capacity, err) < 0 ||
         find_source(task, slice, image, snapshot, ready, err) < 0 ||
-        admit_vcpus(&capacity, slice->vcpus, err) < 0)
+        admit_vcpus(&capacity, slice_size(slice).max_vcpus, err) < 0)
         return -1;
     if (slice->desired_running && admit_memory(&capacity, slice, err) < 0)
         return -1;
@@ -316,6 +316,8 @@ static int prepare_slice(struct task *task, struct slice *slice, struct err *err
     if (operation == OP_SNAPSHOT_CREATE || operation == OP_SNAPSHOT_REVERT ||
         operation == OP_SNAPSHOT_DELETE)
         return prepare_snapshot(task, slice, &facts, err);
+    if (operation == OP_SLICE_RESIZE)
+        return task_prepare_resize(task, slice, &facts, err);
     if (operation == OP_SLICE_PAUSE || operation == OP_SLICE_UNPAUSE)
         return prepare_pause(task, slice, &facts, err);
     return prepare_run(task, slice, &facts, err);

@@ -19,6 +19,9 @@ def provision(session: Session, arguments: argparse.Namespace) -> None:
         "memory_mib": arguments.memory_mib,
         "disk_gib": arguments.disk_gib,
     }
+    for key in ("max_vcpus", "max_memory_mib"):
+        if getattr(arguments, key) is not None:
+            args[key] = getattr(arguments, key)
     if arguments.type:
         args["type"] = arguments.type
     if arguments.kernel:
@@ -171,6 +174,13 @@ def change_state(session: Session, arguments: argparse.Namespace) -> None:
     ordering.order(session, arguments, node, arguments.op, found["id"], args)
 
 
+def resize(session: Session, arguments: argparse.Namespace) -> None:
+    found, node = ordering.slice_and_node(session, arguments.slice)
+    args = {key: getattr(arguments, key) for key in ("vcpus", "memory_mib", "disk_gib")
+            if getattr(arguments, key) is not None}  # fmt: skip
+    ordering.order(session, arguments, node, "slice.resize", found["id"], args)
+
+
 def snapshot_create(session: Session, arguments: argparse.Namespace) -> None:
     found, node = ordering.slice_and_node(session, arguments.slice)
     snapshot_id = arguments.snapshot_id or str(uuid.uuid4())
@@ -222,6 +232,14 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         ordering.add_options(parser)
         parser.set_defaults(run=change_state, op=f"slice.{name}")
 
+    parser = commands.add_parser("resize", help="give a slice more, or less memory and vCPUs")
+    parser.add_argument("slice", help="name or id")
+    parser.add_argument("--vcpus", type=int)
+    parser.add_argument("--memory-mib", type=int)
+    parser.add_argument("--disk-gib", type=int, help="more than it has")
+    ordering.add_options(parser)
+    parser.set_defaults(run=resize)
+
     parser = commands.add_parser("snapshot", help="snapshots of a slice")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     action = actions.add_parser("create")
@@ -256,6 +274,8 @@ def _add_provision(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     parser.add_argument("--vcpus", type=int, default=1)
     parser.add_argument("--memory-mib", type=int, default=256)
     parser.add_argument("--disk-gib", type=int, default=4)
+    parser.add_argument("--max-vcpus", type=int, help="room to grow while it runs")
+    parser.add_argument("--max-memory-mib", type=int, help="likewise")
     parser.add_argument("--type", help="pvh or pv; default: the node's choice")
     parser.add_argument("--kernel", help="boot this and not the disk's own; as --image")
     parser.add_argument("--ramdisk", help="as --image")

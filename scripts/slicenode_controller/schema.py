@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 NOTES = {"description", "default", "title", "examples", "discriminator"}
 CHECKED = {
     "$ref", "type", "const", "enum", "oneOf",
-    "properties", "required", "additionalProperties",
+    "properties", "required", "additionalProperties", "minProperties",
     "items", "minItems", "maxItems",
     "minLength", "maxLength", "pattern",
     "minimum", "maximum",
@@ -181,6 +181,8 @@ def _check_object(
     for key in schema.get("required", []):
         if key not in value:
             faults.append(Fault(pointer, "invalid_argument", f"must have '{key}'"))
+    if len(value) < schema.get("minProperties", 0):
+        faults.append(Fault(pointer, "invalid_argument", "has too few fields"))
     for key, member in value.items():
         if key in properties:
             place = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"

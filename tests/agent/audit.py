@@ -125,14 +125,24 @@ def audit_requests(store: Store) -> None:
         assert ends == [ENDS[request["phase"] - ENDED]] and own[-1] == ends[0], own
 
 
+def domain_memory_mib(size: dict[str, Any]) -> int:
+    memory, limit = size["memory_mib"], max(size["memory_mib"], size.get("max_memory_mib", 0))
+    return int(memory + (limit + 127) // 128 + 4 + max(size["vcpus"], size.get("max_vcpus", 0)))
+
+
+def slice_memory_mib(slice_: dict[str, Any]) -> int:
+    """Enough for the domain that it has and for the next one."""
+    has = slice_.get("domain") if slice_["domain_id"] >= 0 else None
+    return max(domain_memory_mib(slice_), domain_memory_mib(has or slice_))
+
+
 def audit_admission(node: Node, store: Store) -> None:
     """What is promised is what the store's rows take, no more and no less."""
     capacity = node.call("node.status")["capacity"]
     memory = disk = 0
     for slice_ in store.slices.values():
         if slice_["desired_running"] or slice_["domain_id"] >= 0:
-            memory += (slice_["memory_mib"] + (slice_["memory_mib"] + 127) // 128 + 4
-                       + slice_["vcpus"])
+            memory += slice_memory_mib(slice_)
         disk += slice_["disk_gib"] * GIB + MIB
     disk += sum(image["mapped_bytes"] for image in store.images.values() if image["kind"] == 0)
     disk += sum(snapshot["reserved_bytes"] for snapshot in store.snapshots)

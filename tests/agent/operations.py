@@ -61,7 +61,7 @@ WITHOUT_BACKEND = {"slice.console", "node.report", "node.drain"}
 WITH_THE_MACHINE = {"node.reboot"}
 
 # Operations under way whose entries come with them or right after.
-EXPECTED = {"slice.resize", "snapshot.export", "request.cancel"}
+EXPECTED = {"snapshot.export", "request.cancel"}
 
 
 def _image(world: World) -> None:
@@ -132,6 +132,46 @@ def _is_stopped(world: World) -> None:
 
 def _is_paused(world: World) -> None:
     assert world.state() == "paused" and world.disk() == DATA
+
+
+def _to_clone(world: World) -> None:
+    """A slice with a snapshot, and another id for the one that is to be made from it."""
+    _running_changed(world)
+    world.slice, world.other = world.other, world.slice
+
+
+def _clone(**changes: Any) -> Callable[[World], tuple[str | None, dict[str, Any]]]:
+    def request(world: World) -> tuple[str | None, dict[str, Any]]:
+        args = slice_args({}, name="copy", **changes)
+        del args["image"]
+        return world.slice, {**args, "snapshot": world.slice}
+    return request
+
+
+def _room_to_grow(world: World) -> None:
+    world.provision(max_vcpus=4, max_memory_mib=512)
+
+
+def _sizes(world: World) -> tuple[int, int, int]:
+    found = world.node.slices()[world.slice]
+    return found["vcpus"], found["memory_mib"], found["disk_gib"]
+
+
+def _given(world: World) -> tuple[int, int, int]:
+    domain = world.node.domains()[world.slice]
+    disk = world.node.disk(world.slice).stat().st_size >> 30
+    return domain["vcpus"], domain["given_mib"], disk
+
+
+def _is_resized(world: World) -> None:
+    assert set(world.ended["result"]["applied"].values()) == {"now"}
+    assert _sizes(world) == _given(world) == (2, 300, 3)
+    assert world.disk() == DATA
+
+
+def _is_resized_later(world: World) -> None:
+    assert world.ended["result"]["applied"] == {"vcpus": "next_start", "memory_mib": "next_start"}
+    assert _sizes(world) == (2, 300, 1) and _given(world) == (1, 128, 1)
 
 
 def _has_snapshot(world: World) -> None:
@@ -210,6 +250,14 @@ OPERATIONS = [
     Operation("provision-fetch", "slice.provision", _image, _provision(), _is_running),
     Operation("provision", "slice.provision", _fetched, _provision(), _is_running),
     Operation("provision-stopped", "slice.provision", _fetched, _provision(desired="stopped"),
+              _is_stopped),
+    Operation("clone", "slice.provision", _to_clone, _clone(disk_gib=2), _is_running),
+    Operation("clone-stopped", "slice.provision", _to_clone, _clone(desired="stopped"), _is_stopped),
+    Operation("resize", "slice.resize", _room_to_grow, _slice(vcpus=2, memory_mib=300, disk_gib=3),
+              _is_resized),
+    Operation("resize-later", "slice.resize", World.provision, _slice(vcpus=2, memory_mib=300),
+              _is_resized_later),
+    Operation("resize-stopped", "slice.resize", _stopped, _slice(vcpus=2, memory_mib=300, disk_gib=3),
               _is_stopped),
     Operation("start", "slice.start", _stopped, _slice(), _is_running),
     Operation("stop", "slice.stop", World.provision, _slice(timeout_seconds=1), _is_stopped),

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from node import Node, Refused, slice_args
-from test_recovery import killed_at_each_point
 
 
 @pytest.fixture
@@ -136,26 +135,6 @@ def test_what_fails_is_undone(node: Node, slice_id: str, op: str, call: str, bef
     assert refused(node, op, slice_id) == "hypervisor_error"
     node.settings()
     assert node.state(slice_id) == before and domain_state(node, slice_id) == before
-
-
-@pytest.mark.parametrize("op, first, after", [("slice.pause", "slice.unpause", "paused"),
-                                              ("slice.unpause", "slice.pause", "running"),
-                                              ("slice.start", "slice.pause", "running"),
-                                              ("slice.stop", "slice.start", "stopped")])
-def test_killed_at_each_point(node: Node, slice_id: str, op: str, first: str, after: str) -> None:
-    def prepare() -> None:
-        node.do(first, slice_id)
-        if op == "slice.stop":
-            node.do("slice.pause", slice_id)
-
-    def check(ended: dict[str, Any]) -> None:
-        assert ended["phase"] == "done", ended
-        assert node.state(slice_id) == after
-        assert after == "stopped" or domain_state(node, slice_id) == after
-
-    stride = 3 if op == "slice.stop" else 1
-    assert killed_at_each_point(node, lambda: node.submit(op, slice_id), check, stride=stride,
-                                prepare=prepare) >= 2
 
 
 def test_slicectl(node: Node, slice_id: str) -> None:

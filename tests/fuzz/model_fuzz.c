@@ -51,6 +51,7 @@ static void read_args(const struct request *request)
     struct snapshot_args snapshot;
     struct volume_args volume;
     char id[UUID_TEXT_BYTES];
+    struct resize_args resize;
     struct stop_args stop;
     struct image image;
     unsigned bytes;
@@ -63,6 +64,10 @@ static void read_args(const struct request *request)
     case OP_SLICE_STOP:
     case OP_SLICE_REBOOT:
         stop_parse(request->args, &stop, &err);
+        break;
+    case OP_SLICE_RESIZE:
+        if (resize_parse(request->args, &resize, &err) == 0)
+            REQUIRE(resize.vcpus || resize.memory_mib || resize.disk_gib);
         break;
     case OP_SLICE_CONSOLE:
         console_parse(request->args, &bytes, &err);

@@ -62,9 +62,33 @@ TEST(admit_counts_what_was_promised)
     CHECK_NUMBER(before + 7 * GIB, capacity.disk_promised_bytes);
 }
 
+TEST(admit_promises_a_slice_its_domain_and_the_next)
+{
+    struct slice slice = {.memory_mib = 512, .vcpus = 1, .domain_id = 7};
+    uint64_t small = admit_slice_memory_mib(&slice);
+
+    /* Given more than it has: its next domain counts at once. */
+    slice.domain = slice_size(&slice);
+    slice.memory_mib = 1024;
+    uint64_t large = admit_slice_memory_mib(&slice);
+    CHECK_NUMBER(small + 512 + 4, large);
+    CHECK_NUMBER(512, admit_domain_size(&slice).memory_mib);
+    /* Given less: its domain counts until it has given back, or is gone. */
+    slice.domain = slice_size(&slice);
+    slice.memory_mib = 512;
+    CHECK_NUMBER(large, admit_slice_memory_mib(&slice));
+    slice.domain_id = -1;
+    CHECK_NUMBER(small, admit_slice_memory_mib(&slice));
+    CHECK_NUMBER(512, admit_domain_size(&slice).memory_mib);
+    /* Room to grow costs its page tables, not its memory. */
+    slice.max_memory_mib = 1024;
+    slice.max_vcpus = 3;
+    CHECK_NUMBER(small + 4 + 2, admit_slice_memory_mib(&slice));
+}
+
 TEST(admit_is_exact_at_the_edge)
 {
-    struct slice slice = {.memory_mib = 1000, .vcpus = 2};
+    struct slice slice = {.memory_mib = 1000, .vcpus = 2, .domain_id = -1};
     struct capacity capacity = node();
     struct err err;
 

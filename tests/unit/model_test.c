@@ -157,6 +157,35 @@ TEST(provision_refuses_unknown_fields)
                   "boot: field \"kernel\"");
 }
 
+TEST(provision_with_room_to_grow)
+{
+    struct slice slice, back;
+    struct image image;
+    struct err err;
+
+    if (!provision("{\"max_vcpus\":4,\"max_memory_mib\":512}", &slice, &image))
+        return;
+    struct domain_size size = slice_size(&slice);
+    CHECK(size.vcpus == 1 && size.max_vcpus == 4);
+    CHECK(size.memory_mib == 256 && size.max_memory_mib == 512);
+    slice.domain = size;
+    CLEANUP_JSON json_t *stored = slice_to_store(&slice);
+    CHECK_NUMBER(0, slice_from_store(stored, &back, &err));
+    CHECK(memcmp(&back.domain, &size, sizeof(size)) == 0);
+    CHECK(back.max_vcpus == 4 && back.max_memory_mib == 512);
+    /* Resized beyond its limits it has new ones. */
+    back.vcpus = 6;
+    back.memory_mib = 1024;
+    size = slice_size(&back);
+    CHECK(size.max_vcpus == 6 && size.max_memory_mib == 1024);
+    slice_free(&slice);
+    slice_free(&back);
+    check_refused("{\"vcpus\":2,\"max_vcpus\":1}", ERR_INVALID_ARGUMENT, "less than vcpus 2");
+    check_refused("{\"max_memory_mib\":255}", ERR_INVALID_ARGUMENT, "less than memory_mib 256");
+    check_refused("{\"max_vcpus\":129}", ERR_INVALID_ARGUMENT, "1 to 128");
+    check_refused("{\"max_memory_mib\":\"1\"}", ERR_INVALID_ARGUMENT, "whole number");
+}
+
 TEST(provision_from_a_snapshot)
 {
     struct slice slice, back;

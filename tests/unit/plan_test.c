@@ -135,6 +135,39 @@ TEST(plan_of_snapshots)
     plan_free(&plan);
 }
 
+TEST(plan_of_resize)
+{
+    struct slice slice = running_slice();
+    struct plan_facts facts = {
+        .slice = &slice, .domain = true, .resize = {.vcpus = 2, .memory_mib = 300, .disk_gib = 2}};
+    struct plan plan, back;
+    struct err err;
+
+    slice.domain = (struct domain_size){.vcpus = 1, .memory_mib = 200};
+    check_plan(OP_SLICE_RESIZE, &facts, "domain.vcpus domain.memory | disk.activate disk.grow ");
+    plan_make(OP_SLICE_RESIZE, &facts, &plan);
+    CLEANUP_JSON json_t *object = plan_to_json(&plan);
+    if (CHECK_NUMBER(0, plan_from_json(object, &back, &err))) {
+        CHECK(back.steps[0].from == 1 && back.steps[0].to == 2);
+        CHECK(back.steps[1].from == 200 && back.steps[1].to == 300 && back.steps[1].seconds > 0);
+        CHECK(back.steps[2].bytes == 2 * GIB && back.steps[2].thin_id == 4);
+        plan_free(&back);
+    }
+    plan_free(&plan);
+    /* As an agent before this one has written it. */
+    json_t *step = json_array_get(json_object_get(object, "steps"), 2);
+    json_object_del(step, "from");
+    json_object_del(step, "to");
+    if (CHECK_NUMBER(0, plan_from_json(object, &back, &err)))
+        plan_free(&back);
+    facts.shut_down = true;
+    check_plan(OP_SLICE_RESIZE, &facts, "| ");
+    facts = (struct plan_facts){.slice = &slice, .resize.disk_gib = 2};
+    check_plan(OP_SLICE_RESIZE, &facts, "| ");
+    facts.domain = true;
+    check_plan(OP_SLICE_RESIZE, &facts, "| disk.activate disk.grow ");
+}
+
 TEST(plan_of_images)
 {
     struct plan_facts facts = {.image = &disk_image, .image_limit_bytes = 5 * GIB};

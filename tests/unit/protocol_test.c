@@ -131,6 +131,7 @@ static int parse_args(const struct request *request, struct err *err)
     struct snapshot_args snapshot;
     struct volume_args volume;
     char id[UUID_TEXT_BYTES];
+    struct resize_args resize;
     struct stop_args stop;
     struct slice slice;
     struct image image;
@@ -147,6 +148,8 @@ static int parse_args(const struct request *request, struct err *err)
     case OP_SLICE_STOP:
     case OP_SLICE_REBOOT:
         return stop_parse(request->args, &stop, err);
+    case OP_SLICE_RESIZE:
+        return resize_parse(request->args, &resize, err);
     case OP_SLICE_CONSOLE:
         return console_parse(request->args, &bytes, err);
     case OP_SNAPSHOT_CREATE:

@@ -76,6 +76,36 @@ TEST(request_refusals)
     }
 }
 
+TEST(resize_arguments)
+{
+    static const struct {
+        const char *text;
+        enum err_code code;
+        const char *message;
+    } cases[] = {
+        {"{}", ERR_INVALID_ARGUMENT, "one is needed"},
+        {"{\"vcpus\":0}", ERR_INVALID_ARGUMENT, "1 to 128"},
+        {"{\"memory_mib\":8}", ERR_INVALID_ARGUMENT, "16 to 16777216"},
+        {"{\"memory_mib\":-9223372036854775808}", ERR_INVALID_ARGUMENT, "16 to 16777216"},
+        {"{\"disk_gib\":65537}", ERR_INVALID_ARGUMENT, "1 to 65536"},
+        {"{\"disk_gib\":1.5}", ERR_INVALID_ARGUMENT, "whole number"},
+        {"{\"disk_mib\":1}", ERR_UNKNOWN_FIELD, "\"disk_mib\""},
+    };
+    struct resize_args resize;
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        CLEANUP_JSON json_t *object = parse(cases[i].text);
+
+        CHECK_NUMBER(-1, resize_parse(object, &resize, &err));
+        CHECK_NUMBER(cases[i].code, err.code);
+        CHECK_HOLDS(cases[i].message, err.message);
+    }
+    CLEANUP_JSON json_t *object = parse("{\"memory_mib\":300}");
+    CHECK_NUMBER(0, resize_parse(object, &resize, &err));
+    CHECK(resize.memory_mib == 300 && resize.vcpus == 0 && resize.disk_gib == 0);
+}
+
 TEST(stop_arguments)
 {
     CLEANUP_JSON json_t *none = json_object();
