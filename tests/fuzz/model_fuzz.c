@@ -53,7 +53,7 @@ static void read_args(const struct request *request)
     char id[UUID_TEXT_BYTES];
     struct stop_args stop;
     struct image image;
-    unsigned bytes;
+    struct console_args console;
     struct err err;
 
     switch (request->operation) {
@@ -65,7 +65,7 @@ static void read_args(const struct request *request)
         stop_parse(request->args, &stop, &err);
         break;
     case OP_SLICE_CONSOLE:
-        console_parse(request->args, &bytes, &err);
+        console_parse(request->args, &console, &err);
         break;
     case OP_SNAPSHOT_CREATE:
     case OP_SNAPSHOT_REVERT:

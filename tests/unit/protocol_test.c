@@ -134,7 +134,7 @@ static int parse_args(const struct request *request, struct err *err)
     struct stop_args stop;
     struct slice slice;
     struct image image;
-    unsigned bytes;
+    struct console_args console;
     bool drain;
     int result;
 
@@ -148,7 +148,7 @@ static int parse_args(const struct request *request, struct err *err)
     case OP_SLICE_REBOOT:
         return stop_parse(request->args, &stop, err);
     case OP_SLICE_CONSOLE:
-        return console_parse(request->args, &bytes, err);
+        return console_parse(request->args, &console, err);
     case OP_SNAPSHOT_CREATE:
     case OP_SNAPSHOT_REVERT:
     case OP_SNAPSHOT_DELETE:
