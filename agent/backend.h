@@ -17,6 +17,7 @@
 #define DOMAIN_LIST_MAX 1024
 #define VOLUME_NAME_BYTES 64
 #define VOLUME_PATH_BYTES 128
+#define TTY_PATH_BYTES 64
 
 enum domain_state { DOMAIN_RUNNING, DOMAIN_PAUSED, DOMAIN_SHUTDOWN, DOMAIN_DYING };
 enum shutdown_reason {
@@ -117,6 +118,10 @@ struct hypervisor {
                        struct err *err);
     int (*domain_counters)(void *state, const char *slice, struct domain_counters *counters,
                            struct err *err);
+    /* The terminal at which the slice's console can be read and typed on. slice_state when the slice
+     * is not running, console_unavailable when there is none for it. */
+    int (*console_tty)(void *state, const char *slice, char path[static TTY_PATH_BYTES],
+                       struct err *err);
     /* A descriptor that becomes readable when a domain may have died or shut down; -1 if there is
      * none. watch_read consumes the event; the caller then lists the domains. */
     int (*watch_fd)(void *state);

@@ -16,6 +16,7 @@
  *     domains/ID     {domain_id, state: running|paused|shutdown, reason, memory_mib (all it takes),
  *                    vcpus, max_vcpus, given_mib, max_given_mib, disks: {device: {volume, bytes}}};
  *                    a test may rewrite it (rename into place) or remove it: the agent's watch sees it
+ *                    tty in it: a terminal that stands for its console
  *     volumes/N      a thin volume's data, a sparse file
  *     active/NAME    symbolic link to the volume
  *     reboot         the machine was asked to reboot; removing it is the test's part
@@ -69,6 +70,9 @@ int sim_disk_grow(void *state, const char *slice, const char *device, uint64_t b
 
 void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor);
 void sim_storage(struct sim *sim, struct storage *storage);
+
+int sim_console_tty(void *state, const char *slice, char path[static TTY_PATH_BYTES],
+                    struct err *err);
 
 /* Whether a domain uses the volume of that name now. */
 bool sim_volume_busy(struct sim *sim, const char *name);

@@ -378,5 +378,6 @@ void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor)
                                       .disk_unplug = sim_disk_unplug,
                                       .disk_grow = sim_disk_grow,
                                       .watch_fd = sim_watch_fd,
+                                      .console_tty = sim_console_tty,
                                       .watch_read = sim_watch_read};
 }

@@ -347,6 +347,7 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
                                       .disk_unplug = be_xen_disk_unplug,
                                       .disk_grow = be_xen_disk_grow,
                                       .watch_fd = be_xen_watch_fd,
+                                      .console_tty = be_xen_console_tty,
                                       .watch_read = be_xen_watch_read,
                                       .close = xen_close};
     return 0;

@@ -73,6 +73,9 @@ int be_xen_set_memory(void *state, const char *slice, const struct domain_change
 /* Counters of a domain's devices from sysfs. */
 int be_xen_read_counters(uint32_t domain_id, struct domain_counters *counters, struct err *err);
 
+int be_xen_console_tty(void *state, const char *slice, char path[static TTY_PATH_BYTES],
+                       struct err *err);
+
 int be_xen_watch_fd(void *state);
 int be_xen_watch_read(void *state, struct err *err);
 

@@ -126,20 +126,97 @@ uint64_t console_size(const char *folder, const char *slice)
     return stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
 }
 
+static uint64_t file_size(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+int64_t console_place(const char *folder, const char *slice, unsigned bytes, bool *more)
+{
+    CLEANUP_FREE char *path = log_path(folder, slice, "");
+    CLEANUP_FREE char *older_path = log_path(folder, slice, ".1");
+    int64_t size = (int64_t)file_size(path), older = (int64_t)file_size(older_path);
+    int64_t place = size - (int64_t)bytes;
+    *more = place > -older;
+    return *more ? place : -older;
+}
+
+/* Appends up to `bytes` bytes of a file from `offset` on; how many there were. */
+static size_t read_part(const char *path, int64_t offset, size_t bytes, char *buffer)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || lseek(fd, (off_t)offset, SEEK_SET) < 0)
+        return 0;
+    long got = read_full(fd, buffer, bytes);
+    return got > 0 ? (size_t)got : 0;
+}
+
+/* Length of a character at the end whose rest has not come yet. */
+static size_t unfinished(const char *raw, size_t length)
+{
+    for (size_t back = 1; back <= 3 && back <= length; back++) {
+        unsigned char c = (unsigned char)raw[length - back];
+        if (c >= 0xc0)
+            return back < (c >= 0xf0 ? 4u : c >= 0xe0 ? 3u : 2u) ? back : 0;
+        if (c < 0x80)
+            return 0;
+    }
+    return 0;
+}
+
+char *console_next(const char *folder, const char *slice, int64_t *place, unsigned limit,
+                   bool *skipped)
+{
+    CLEANUP_FREE char *path = log_path(folder, slice, "");
+    CLEANUP_FREE char *older_path = log_path(folder, slice, ".1");
+    CLEANUP_FREE char *raw = xcalloc(1, (size_t)limit + 1);
+    int64_t size = (int64_t)file_size(path), older = (int64_t)file_size(older_path);
+    int64_t from = *place > size ? 0 : *place < -older ? -older : *place;
+    size_t used = 0, start = 0;
+    if (size - from > (int64_t)limit)
+        from = size - (int64_t)limit;
+    *skipped = from != *place;
+    if (from < 0)
+        used = read_part(older_path, older + from, (size_t)-from, raw);
+    used +=
+        read_part(path, from > 0 ? from : 0, (size_t)(from > 0 ? size - from : size), raw + used);
+    while (*skipped && start < used && start < 3 && (raw[start] & 0xc0) == 0x80)
+        start++;
+    size_t left = unfinished(raw + start, used - start);
+    if (left == used - start)
+        left = 0;
+    *place = size - (int64_t)left;
+    return to_utf8(raw + start, used - start - left);
+}
+
 /* The writer holds the file open for appending, so the file is copied and cut, not renamed. What is
  * written between the two is lost; that is a few microseconds each MiB. */
-static void rotate(const char *path)
+static bool rotate(const char *path, uint64_t *size)
 {
     CLEANUP_FREE char *older = xasprintf("%s.1", path);
     CLEANUP_FREE char *buffer = xcalloc(1, CONSOLE_ROTATE_BYTES);
-    uint64_t size;
-    size_t length = read_tail(path, CONSOLE_ROTATE_BYTES, buffer, &size);
+    size_t length = read_tail(path, CONSOLE_ROTATE_BYTES, buffer, size);
     CLEANUP_CLOSE int fd = open(older, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || write_full(fd, buffer, length) < 0 || truncate(path, 0) < 0)
-        log_warning("cannot rotate %s: %s", path, strerror(errno));
+    if (fd >= 0 && write_full(fd, buffer, length) == 0 && truncate(path, 0) == 0)
+        return true;
+    log_warning("cannot rotate %s: %s", path, strerror(errno));
+    return false;
 }
 
-void console_rotate(const char *folder)
+/* The slice that a log is of; false when it is none of ours. */
+static bool slice_of(const char *name, char slice[static UUID_TEXT_BYTES])
+{
+    size_t length = strlen(name);
+    if (strncmp(name, "guest-", 6) != 0 || length != 6 + UUID_TEXT_BYTES - 1 + 4)
+        return false;
+    memcpy(slice, name + 6, UUID_TEXT_BYTES - 1);
+    slice[UUID_TEXT_BYTES - 1] = '\0';
+    return uuid_valid(slice);
+}
+
+void console_rotate(const char *folder,
+                    void (*moved)(void *context, const char *slice, uint64_t size), void *context)
 {
     DIR *open_folder = opendir(folder);
     struct dirent *entry;
@@ -149,9 +226,12 @@ void console_rotate(const char *folder)
             continue;
         CLEANUP_FREE char *path = xasprintf("%s/%s", folder, entry->d_name);
         struct stat status;
+        char slice[UUID_TEXT_BYTES];
+        uint64_t size;
         if (lstat(path, &status) == 0 && S_ISREG(status.st_mode) &&
-            status.st_size > CONSOLE_ROTATE_BYTES)
-            rotate(path);
+            status.st_size > CONSOLE_ROTATE_BYTES && rotate(path, &size) &&
+            slice_of(entry->d_name, slice))
+            moved(context, slice, size);
     }
     if (open_folder)
         closedir(open_folder);

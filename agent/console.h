@@ -25,8 +25,20 @@ int console_read(const char *folder, const char *slice, uint64_t *offset, unsign
 /* Size of the log now; 0 when there is none. */
 uint64_t console_size(const char *folder, const char *slice);
 
-/* Moves every log that is too long on. */
-void console_rotate(const char *folder);
+/* A follower's place in a slice's console: bytes from the beginning of the log; below 0, that many
+ * before it, in what was moved on. console_place gives the one `bytes` before the end, or the
+ * beginning of what there is; `more` says whether there is something before it. */
+int64_t console_place(const char *folder, const char *slice, unsigned bytes, bool *more);
+
+/* What came after `place`, as valid UTF-8 that the caller owns ("" when nothing did); `place` is
+ * moved behind it. Of more than `limit` bytes the last ones; `skipped` says whether some are missing.
+ * A character of which only the beginning is there is left for the next time. */
+char *console_next(const char *folder, const char *slice, int64_t *place, unsigned limit,
+                   bool *skipped);
+
+/* Moves every log that is too long on, and tells its size: places in it are now so much less. */
+void console_rotate(const char *folder,
+                    void (*moved)(void *context, const char *slice, uint64_t size), void *context);
 
 /* Gives up the older half of every log, when there is no room for what matters more. */
 void console_drop_older(const char *folder);

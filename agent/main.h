@@ -162,6 +162,8 @@ enum session_state uplink_state(const struct agent *agent);
 
 /* main_methods.c: what the local socket answers. */
 int methods_open(struct agent *agent, struct err *err);
+/* main_console.c: {slice} -> {tty}, the path of the terminal of its console. */
+void console_tty(struct agent *agent, struct api_call *call, const json_t *params);
 /* Answers those who wait for the request, or for the node's shutdown. */
 void methods_request_finished(struct agent *agent, const struct request_record *record);
 void methods_check_shutdown(struct agent *agent);

@@ -324,11 +324,17 @@ void domains_starting(void *context, const char *slice, uint64_t console_bytes)
 
 /* --- When to look ---------------------------------------------------------------------------------- */
 
+static void console_moved(void *context, const char *slice, uint64_t size)
+{
+    struct agent *agent = context;
+    tasks_console_moved(agent->tasks, slice, size);
+}
+
 static void check_tick(void *context)
 {
     struct agent *agent = context;
     agent->domains->check_timer = loop_timer(agent->loop, CHECK_INTERVAL_MS, check_tick, agent);
-    console_rotate(agent->options.console_dir);
+    console_rotate(agent->options.console_dir, console_moved, agent);
     domains_check(agent);
 }
 

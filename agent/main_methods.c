@@ -311,6 +311,7 @@ static const struct method methods[] = {
     {"snapshot.list", snapshot_list}, {"node.status", node_status},
     {"node.shutdown", node_shutdown}, {"events.follow", events_follow},
     {"console.show", console_show},   {"volume.list", volume_list},
+    {"console.tty", console_tty},
 };
 
 static bool is_operation(const char *name)

@@ -179,6 +179,10 @@ struct resize_args { /* 0: stays as it is */
     uint64_t memory_mib;
     uint64_t disk_gib;
 };
+struct console_args {
+    unsigned bytes;
+    unsigned follow_seconds; /* 0: once */
+};
 struct snapshot_args {
     char snapshot[UUID_TEXT_BYTES];
     char name[SLICE_NAME_BYTES];
@@ -217,7 +221,7 @@ int snapshot_parse(enum operation operation, const json_t *args, struct snapshot
 int volume_parse(enum operation operation, const json_t *args, struct volume_args *volume,
                  struct err *err);
 int image_delete_parse(const json_t *args, char id[static UUID_TEXT_BYTES], struct err *err);
-int console_parse(const json_t *args, unsigned *bytes, struct err *err);
+int console_parse(const json_t *args, struct console_args *console, struct err *err);
 /* node.drain: whether the node is to take no new work, or to take it again. */
 int drain_parse(const json_t *args, bool *drain, struct err *err);
 /* For the operations without arguments. */

@@ -8,6 +8,7 @@
 #define STOP_SECONDS_DEFAULT 60
 #define STOP_SECONDS_MAX 3600
 #define CONSOLE_BYTES_DEFAULT 16384
+#define FOLLOW_SECONDS_MAX 3600
 
 int no_args_parse(const json_t *args, struct err *err)
 {
@@ -47,13 +48,15 @@ int resize_parse(const json_t *args, struct resize_args *resize, struct err *err
     return 0;
 }
 
-int console_parse(const json_t *args, unsigned *bytes, struct err *err)
+int console_parse(const json_t *args, struct console_args *console, struct err *err)
 {
     struct fields fields;
 
-    *bytes = CONSOLE_BYTES_DEFAULT;
+    *console = (struct console_args){.bytes = CONSOLE_BYTES_DEFAULT};
     if (fields_open(&fields, args, "", err) ||
-        field_unsigned(&fields, "bytes", OPTIONAL, 1, CONSOLE_BYTES_LIMIT, bytes) ||
+        field_unsigned(&fields, "bytes", OPTIONAL, 1, CONSOLE_BYTES_LIMIT, &console->bytes) ||
+        field_unsigned(&fields, "follow_seconds", OPTIONAL, 1, FOLLOW_SECONDS_MAX,
+                       &console->follow_seconds) ||
         fields_end(&fields))
         return -1;
     return 0;

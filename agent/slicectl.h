@@ -53,6 +53,9 @@ const char *find_snapshot(struct control *control, const char *slice, const char
 const char *find_volume(struct control *control, const char *text);
 const char *find_image(struct control *control, const char *text);
 
+/* slicectl_attach.c: stays at the console of a slice until the user leaves it or it ends. */
+int command_attach(struct control *control, const char *name);
+
 /* slicectl_print.c */
 void print_json(const json_t *value);
 void print_status(const json_t *status);

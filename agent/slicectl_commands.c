@@ -21,6 +21,7 @@ const char command_usage[] =
     "  pause SLICE | unpause SLICE        stand still, and go on; the memory stays\n"
     "  terminate SLICE\n"
     "  console [-f] SLICE                 what it printed; -f: and goes on printing\n"
+    "  console --attach SLICE             type on it as well; Ctrl-] leaves\n"
     "  snapshot list [SLICE]\n"
     "  snapshot create SLICE NAME\n"
     "  snapshot revert [--restart] SLICE SNAPSHOT\n"
@@ -197,8 +198,11 @@ static void show_console(struct control *control, const char *method, const json
 static int command_console(struct control *control, int count, char **words)
 {
     bool follow = take_option(&count, words, "-f", NULL);
-    if (count != 1)
+    bool attach = take_option(&count, words, "--attach", NULL);
+    if (count != 1 || (attach && follow))
         return EXIT_USAGE;
+    if (attach)
+        return command_attach(control, words[0]);
     control->notified = show_console;
     json_t *result = control_need(
         control, "console.show",

@@ -23,6 +23,7 @@ struct tasks *tasks_new(const struct tasks_config *config)
 static void task_free(struct task *task)
 {
     task_kill(task);
+    loop_cancel(task->tasks->config.loop, task->timer);
     request_record_free(&task->record);
     plan_free(&task->plan);
     free(task);
@@ -105,11 +106,21 @@ static bool waits_for_snapshot(const struct task *task, const struct task *earli
     return clones_from(task, earlier) || clones_from(earlier, task);
 }
 
+/* A console can be read whatever is done with its slice, but not before there is one. */
+static bool waits_to_look(const struct task *console, const struct task *earlier)
+{
+    return earlier->record.request.operation == OP_SLICE_PROVISION &&
+           !(earlier->prepared && task_stays(console));
+}
+
 /* Whether `task` must wait for `earlier`, which came before it and has not ended. A deletion does not
  * wait for those who use the image: it is refused (task_prepare). */
 static bool waits_for(const struct task *task, const struct task *earlier)
 {
-    if (task->slice[0] && strcmp(task->slice, earlier->slice) == 0)
+    bool same = task->slice[0] && strcmp(task->slice, earlier->slice) == 0;
+    if (task_is_console(task) || task_is_console(earlier))
+        return same && !task_is_console(earlier) && waits_to_look(task, earlier);
+    if (same)
         return true;
     if (task->volume[0] && strcmp(task->volume, earlier->volume) == 0)
         return true;
@@ -132,6 +143,8 @@ static bool may_start(struct task *task)
     task_find_slice(task);
     if (task->wants_room && !task->prepared && !task->record.internal &&
         task_collecting(task->tasks))
+        return false;
+    if (task_stays(task) && !task_may_follow(task->tasks))
         return false;
     for (const struct task *earlier = task->tasks->first; earlier != task; earlier = earlier->next)
         if (!is_held_back(earlier) && waits_for(task, earlier))
@@ -176,6 +189,8 @@ static void begin(struct task *task)
     if (!task->prepared && prepare(task, &err) < 0) {
         if (!task_wait_for_room(task, &err))
             task_finish(task, &err);
+    } else if (task_stays(task)) {
+        task_console_follow(task);
     } else if (task->plan.count == 0) {
         task_finish(task, NULL);
     } else {
@@ -183,11 +198,13 @@ static void begin(struct task *task)
     }
 }
 
-/* Beginning a task may end it at once, so the walk starts anew after each. */
-static bool begin_one(struct tasks *tasks)
+/* Beginning a task may end it at once, so the walk starts anew after each. `room`: there may be one
+ * more worker. */
+static bool begin_one(struct tasks *tasks, bool room)
 {
     for (struct task *task = tasks->first; task; task = task->next) {
-        if (!task->worker && !is_held_back(task) && may_start(task)) {
+        bool waits = !task->worker && !task->follows && (room || task_is_console(task));
+        if (waits && !is_held_back(task) && may_start(task)) {
             begin(task);
             return true;
         }
@@ -200,7 +217,7 @@ static void kick(void *context)
     struct tasks *tasks = context;
     tasks->kick_timer = 0;
     /* Before a shutdown nothing but the slices' stops is left, which wait rather than work. */
-    while ((tasks->running < tasks->config.workers || tasks->draining) && begin_one(tasks))
+    while (begin_one(tasks, tasks->running < tasks->config.workers || tasks->draining))
         ;
 }
 
@@ -305,7 +322,9 @@ static void make_way(struct tasks *tasks, struct task *terminate)
             continue;
         if (task->record.request.operation == OP_SLICE_PROVISION)
             terminate->replaces_provision = true;
-        if (!task->prepared)
+        if (task->follows)
+            task_console_end(task, NULL);
+        else if (!task->prepared)
             task_finish(task, &cancelled);
         else if (task->worker && task->record.phase == REQUEST_RUNNING &&
                  task->record.step < task->plan.forward_from)
@@ -390,7 +409,7 @@ void tasks_submit_internal(struct tasks *tasks, enum operation operation, const 
 bool tasks_slice_busy(const struct tasks *tasks, const char *slice)
 {
     for (const struct task *task = tasks->first; task; task = task->next)
-        if (strcmp(task->slice, slice) == 0)
+        if (strcmp(task->slice, slice) == 0 && !task_is_console(task))
             return true;
     return false;
 }
@@ -400,7 +419,7 @@ unsigned tasks_at_work(const struct tasks *tasks)
     unsigned count = 0;
     for (const struct task *task = tasks->first; task; task = task->next)
         /* The node's reboot waits for the others: it ends with the machine. */
-        count += task->record.request.operation != OP_NODE_REBOOT &&
+        count += !task_is_console(task) && task->record.request.operation != OP_NODE_REBOOT &&
                  (task->worker || task->prepared || task->record.internal);
     return count;
 }

@@ -54,13 +54,16 @@ int tasks_submit(struct tasks *tasks, const json_t *request, bool internal, stru
 /* An internal request without arguments but `force`. */
 void tasks_submit_internal(struct tasks *tasks, enum operation operation, const char *slice);
 
-/* Whether a request concerning the slice runs or waits. */
+/* A slice's console log has moved on; it had `size` bytes. */
+void tasks_console_moved(struct tasks *tasks, const char *slice, uint64_t size);
+
+/* Whether a request that works on the slice, not only reads its console, runs or waits. */
 bool tasks_slice_busy(const struct tasks *tasks, const char *slice);
 
 /* How many requests run or wait. */
 unsigned tasks_count(const struct tasks *tasks);
 
-/* How many of them run, or are the node's own. */
+/* How many of them run, or are the node's own; those who follow a console are not counted. */
 unsigned tasks_at_work(const struct tasks *tasks);
 
 /* Whether an operator or the controller has asked for no new work (node.drain); outlives reboots. */

@@ -50,15 +50,18 @@ static void set_state(struct task *task, struct slice *slice, enum slice_state s
 
 static int answer_console(struct task *task, json_t **result, struct err *err)
 {
-    unsigned bytes;
-    bool truncated;
-    if (console_parse(task->record.request.args, &bytes, err) < 0)
+    struct console_args args;
+    bool truncated = false;
+    if (console_parse(task->record.request.args, &args, err) < 0)
         return -1;
-    for (;; bytes /= 2) {
+    for (unsigned bytes = args.bytes;; bytes /= 2) {
         CLEANUP_FREE char *text = NULL;
         if (console_tail(task->tasks->config.paths.console_dir, task->record.request.slice, bytes,
-                         &text, &truncated, err) < 0)
-            return -1;
+                         &text, &truncated, err) < 0) {
+            if (args.follow_seconds == 0)
+                return -1;
+            text = xstrdup(""); /* nothing was said all the time, or the slice has gone */
+        }
         *result = json_pack("{s:s, s:b}", "console", text, "truncated", truncated);
         /* Control characters grow sixfold in JSON; the answer must fit in a message. */
         if (json_dumpb(*result, NULL, 0, JSON_COMPACT) <= CONSOLE_ANSWER_BYTES)

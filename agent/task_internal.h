@@ -27,6 +27,9 @@ struct task {
     unsigned again;          /* how often it was put back for that */
     unsigned attempts;
     pid_t worker; /* 0: waits */
+    bool follows; /* a console, by the timer below */
+    unsigned timer;
+    uint64_t follows_to; /* monotonic */
     struct wire wire;
     uint64_t reported_ms; /* when the last progress was */
     int reported_percent;
@@ -120,6 +123,17 @@ bool task_make_room(struct tasks *tasks, uint64_t short_bytes);
 bool task_wait_for_room(struct task *task, const struct err *error);
 /* The same for one that was undone because of `error`: it is put back to where it was in the queue. */
 bool task_put_back(struct task *task, const struct err *error);
+
+/* task_console.c: requests that follow a console. They have no worker: what they have told is in
+ * their record, as `place`, in one transaction with the event that told it. */
+bool task_is_console(const struct task *task);
+/* Whether it is one that stays; task_console_follow begins, or goes on after a crash. */
+bool task_stays(const struct task *task);
+/* Whether one more may follow now. */
+bool task_may_follow(const struct tasks *tasks);
+void task_console_follow(struct task *task);
+/* Tells what is still to be told and ends it; `error` NULL for well. */
+void task_console_end(struct task *task, const struct err *error);
 
 /* task_worker.c: runs in the child, never returns. */
 struct worker_job {

@@ -162,7 +162,8 @@ int task_find_domain(struct task *task, const char *slice, struct plan_facts *fa
 static bool is_started(const struct task *task, const char *slice)
 {
     for (const struct task *other = task->tasks->first; other; other = other->next)
-        if (other != task && other->prepared && strcmp(other->record.request.slice, slice) == 0)
+        if (other != task && other->prepared && !task_is_console(other) &&
+            strcmp(other->record.request.slice, slice) == 0)
             return true;
     return false;
 }
@@ -300,8 +301,9 @@ static int prepare_slice(struct task *task, struct slice *slice, struct err *err
     struct plan_facts facts = {.slice = slice};
     CLEANUP_FREE struct volume *volumes = NULL;
     enum operation operation = task->record.request.operation;
+    struct console_args console;
     if (operation == OP_SLICE_CONSOLE)
-        return 0;
+        return console_parse(task->record.request.args, &console, err);
     if (slice->state == SLICE_TERMINATING && operation != OP_SLICE_TERMINATE)
         return err_set(err, ERR_SLICE_STATE, "slice %s is being terminated", slice->id);
     if (task_find_domain(task, slice->id, &facts, err) < 0)

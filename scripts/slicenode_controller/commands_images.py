@@ -2,16 +2,23 @@
 
 import argparse
 import json
+import sys
 import time
 from typing import Any
 
-from . import image_source, lookup, ordering, output, requests, view, waiting
+from . import (
+    console_stream,
+    image_source,
+    lookup,
+    ordering,
+    output,
+    requests,
+    view,
+    waiting,
+)
 from .lookup import CommandError
 from .session import Session
 from .store import Row, from_json
-
-LOOK_AGAIN_SECONDS = 1.0
-OVERLAP_CHARACTERS = 512
 
 
 def image_fetch(session: Session, arguments: argparse.Namespace) -> None:
@@ -47,44 +54,39 @@ def image_list(session: Session, arguments: argparse.Namespace) -> None:
 def console(session: Session, arguments: argparse.Namespace) -> None:
     """Prints the console; with --follow or --until, goes on with what is new."""
     found, node = ordering.slice_and_node(session, arguments.slice)
-    end = time.monotonic() + arguments.timeout
-    before, seen = "", ""
-    while True:
-        text = _read_console(session, node, found["id"], arguments.bytes, end - time.monotonic())
-        if session.json and not arguments.follow and arguments.until is None:
-            output.print_json({"console": text})
-            return
-        new = new_part(before, text)
-        shown = new if arguments.raw else output.clean_lines(new)
-        print(shown, end="", flush=True)
-        before, seen = text, (seen + new)[-1048576:]
-        if arguments.until is not None and arguments.until in seen:
-            print()
-            return
-        if not arguments.follow and arguments.until is None:
-            return
-        if time.monotonic() + LOOK_AGAIN_SECONDS >= end:
-            raise CommandError("timed out", lookup.TIMED_OUT)
-        time.sleep(LOOK_AGAIN_SECONDS)
-
-
-def _read_console(
-    session: Session, node: Row, slice_id: str, size_bytes: int, seconds: float
-) -> str:
-    args = {"bytes": size_bytes}
-    request_id = requests.add(session.store, node["id"], "slice.console", slice_id, args)
-    row = waiting.for_request(session.store, request_id, seconds)
+    if arguments.follow or arguments.until is not None:
+        _follow_console(session, arguments, node, found["id"])
+        return
+    args = {"bytes": arguments.bytes}
+    request_id = requests.add(session.store, node["id"], "slice.console", found["id"], args)
+    row = waiting.for_request(session.store, request_id, arguments.timeout)
     result: dict[str, Any] = from_json(row["result"]) or {}
-    return str(result.get("console", ""))
+    text = str(result.get("console", ""))
+    if session.json:
+        output.print_json({"console": text})
+    else:
+        print(text if arguments.raw else output.clean_lines(text), end="", flush=True)
 
 
-def new_part(before: str, now: str) -> str:
-    """What `now`, a later look at the end of the console, has after `before`."""
-    if now.startswith(before):
-        return now[len(before) :]
-    tail = before[-OVERLAP_CHARACTERS:]
-    place = now.rfind(tail)
-    return now if place < 0 else now[place + len(tail) :]
+def _follow_console(
+    session: Session, arguments: argparse.Namespace, node: Row, slice_id: str
+) -> None:
+    end = time.monotonic() + arguments.timeout
+    seen = ""
+    for text, skipped in console_stream.follow(
+        session.store, node, slice_id, arguments.bytes, end
+    ):
+        if session.json:
+            output.print_json_line({"console": text, "truncated": skipped})
+        else:
+            if skipped:
+                print("\n[the slice prints too fast: some lines are missing]", file=sys.stderr)
+            print(text if arguments.raw else output.clean_lines(text), end="", flush=True)
+        seen = (seen + text)[-1048576:]
+        if arguments.until is not None and arguments.until in seen:
+            if not session.json:
+                print()
+            return
 
 
 def request(session: Session, arguments: argparse.Namespace) -> None:

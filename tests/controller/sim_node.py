@@ -26,6 +26,7 @@ class SimNode(threading.Thread):
         self.volumes: dict[str, dict[str, Any]] = {}
         self.seen: set[str] = set()
         self.repeated: list[str] = []
+        self.lines = 0
         self.failure: BaseException | None = None
         self._stopping = False
         assert self.node.register(**self.said()).status == 200
@@ -104,6 +105,8 @@ class SimNode(threading.Thread):
         if slice_id not in self.slices:
             raise Refusal("slice_not_found")
         if op == "slice.console":
+            if "follow_seconds" in args:
+                self._tell_console(request, told)
             return {"console": CONSOLE, "truncated": False}
         if op.startswith("snapshot."):
             return self._snapshot(op, args, self.slices[slice_id])
@@ -113,6 +116,14 @@ class SimNode(threading.Thread):
         states = {"slice.stop": "stopped", "slice.pause": "paused"}
         self._set_state(slice_id, states.get(op, "running"), told)
         return {"slice": self.slices[slice_id], "forced": False}
+
+    def _tell_console(self, request: dict[str, Any], told: list[dict[str, Any]]) -> None:
+        """What was there, and in this request's time another line."""
+        self.lines += 1
+        for text in (CONSOLE + "x" * (self.lines - 1), "x"):
+            told.append(self.node.event("slice.console", request=request["id"],
+                                        slice=request["slice"],
+                                        result={"console": text, "truncated": False}))
 
     def _provision(self, slice_id: str, args: dict[str, Any], told: list[dict[str, Any]]) -> Any:
         if slice_id in self.slices:

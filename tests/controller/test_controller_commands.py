@@ -92,8 +92,11 @@ def test_life_of_a_slice(controller: Controller, sim: SimNode, tmp_path: Path) -
     assert controller.ok("console", "web1") == "Booting...\nok\nlogin: "
     assert "\x1b[32m" in controller.ok("console", "web1", "--raw")
     assert controller.ok("console", "web1", "--until", "login:").endswith("login: \n")
-    status, _, _ = controller.run("console", "web1", "--until", "never", "--timeout", "1s")
-    assert status == TIMED_OUT
+    status, out, _ = controller.run("console", "web1", "--until", "never", "--timeout", "1s")
+    assert status == TIMED_OUT and out.startswith("Booting...\nok\nlogin: x")
+    assert out.count("Booting") == 1 and set(out.partition("login: ")[2]) == {"x"}
+    told = controller.ok("--json", "console", "web1", "--until", "login:").splitlines()
+    assert json.loads(told[0])["console"].startswith("Booting...")
 
     controller.ok("terminate", "web1", "--wait")
     assert controller.json("slices") == []

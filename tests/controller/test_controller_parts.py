@@ -3,8 +3,8 @@
 import pytest
 import rig  # noqa: F401 - it makes the controller's package known
 from slicenode_controller import clock, output
-from slicenode_controller.commands_images import new_part
 from slicenode_controller.commands_serve import split_address
+from slicenode_controller.console_stream import new_part
 from slicenode_controller.lookup import CommandError
 
 

@@ -54,7 +54,7 @@ static void read_args(const struct request *request)
     struct resize_args resize;
     struct stop_args stop;
     struct image image;
-    unsigned bytes;
+    struct console_args console;
     struct err err;
 
     switch (request->operation) {
@@ -70,7 +70,7 @@ static void read_args(const struct request *request)
             REQUIRE(resize.vcpus || resize.memory_mib || resize.disk_gib);
         break;
     case OP_SLICE_CONSOLE:
-        console_parse(request->args, &bytes, &err);
+        console_parse(request->args, &console, &err);
         break;
     case OP_SNAPSHOT_CREATE:
     case OP_SNAPSHOT_REVERT:

@@ -135,7 +135,7 @@ static int parse_args(const struct request *request, struct err *err)
     struct stop_args stop;
     struct slice slice;
     struct image image;
-    unsigned bytes;
+    struct console_args console;
     bool drain;
     int result;
 
@@ -151,7 +151,7 @@ static int parse_args(const struct request *request, struct err *err)
     case OP_SLICE_RESIZE:
         return resize_parse(request->args, &resize, err);
     case OP_SLICE_CONSOLE:
-        return console_parse(request->args, &bytes, err);
+        return console_parse(request->args, &console, err);
     case OP_SNAPSHOT_CREATE:
     case OP_SNAPSHOT_REVERT:
     case OP_SNAPSHOT_DELETE:

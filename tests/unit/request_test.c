@@ -164,16 +164,18 @@ TEST(image_arguments)
 TEST(console_and_empty_arguments)
 {
     CLEANUP_JSON json_t *none = json_object();
-    CLEANUP_JSON json_t *some = parse("{\"bytes\":1048576}");
+    CLEANUP_JSON json_t *some = parse("{\"bytes\":1048576,\"follow_seconds\":3600}");
     CLEANUP_JSON json_t *zero = parse("{\"bytes\":0}");
+    CLEANUP_JSON json_t *long_time = parse("{\"follow_seconds\":3601}");
     struct err err;
-    unsigned bytes;
+    struct console_args console;
 
-    CHECK_NUMBER(0, console_parse(none, &bytes, &err));
-    CHECK_NUMBER(16384, bytes);
-    CHECK_NUMBER(0, console_parse(some, &bytes, &err));
-    CHECK_NUMBER(1048576, bytes);
-    CHECK_NUMBER(-1, console_parse(zero, &bytes, &err));
+    CHECK_NUMBER(0, console_parse(none, &console, &err));
+    CHECK(console.bytes == 16384 && console.follow_seconds == 0);
+    CHECK_NUMBER(0, console_parse(some, &console, &err));
+    CHECK(console.bytes == 1048576 && console.follow_seconds == 3600);
+    CHECK_NUMBER(-1, console_parse(zero, &console, &err));
+    CHECK_NUMBER(-1, console_parse(long_time, &console, &err));
     CHECK_NUMBER(0, no_args_parse(none, &err));
     CHECK_NUMBER(-1, no_args_parse(some, &err));
     CHECK_NUMBER(ERR_UNKNOWN_FIELD, err.code);
