@@ -17,16 +17,16 @@
 #define BUFFER_BYTES (1u << 20)
 
 int import_open(struct import *import, const struct import_options *options, int output,
-                struct err *err)
+                int scratch, struct err *err)
 {
     memset(import, 0, sizeof(*import));
     mbedtls_sha256_init(&import->hash);
     const struct decoder_type *decoder = decoder_find(options->compression);
-    const struct format_type *format = format_find(options->format);
     if (decoder == NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "compression \"%s\" is not known",
                        options->compression);
-    if (format == NULL)
+    if (!format_known(options->format) ||
+        !copy_text(import->format_name, sizeof(import->format_name), options->format))
         return err_set(err, ERR_INVALID_ARGUMENT, "image format \"%s\" is not known",
                        options->format);
     if (options->sha256[0] != '\0' && !hex_valid(options->sha256, IMPORT_SHA256_BYTES))
@@ -34,17 +34,30 @@ int import_open(struct import *import, const struct import_options *options, int
     copy_text(import->sha256, sizeof(import->sha256), options->sha256);
     import->expected_bytes = options->transfer_bytes;
     import->output = (struct output){.fd = output, .limit_bytes = options->limit_bytes};
+    import->scratch = (struct output){.fd = scratch, .limit_bytes = options->scratch_bytes};
+    import->format.output = &import->output;
+    import->format.scratch = scratch >= 0 ? &import->scratch : NULL;
     import->buffer = xcalloc(1, BUFFER_BYTES);
     if (mbedtls_sha256_starts(&import->hash, 0) != 0)
         return err_set(err, ERR_INTERNAL, "SHA-256 does not start");
-    if (decoder_open(&import->decoder, decoder, err) != 0)
+    return decoder_open(&import->decoder, decoder, err);
+}
+
+/* The buffer then holds the first MiB of the image, or all of it. */
+static int choose_format(struct import *import, struct err *err)
+{
+    const struct format_type *type =
+        format_choose(import->format_name, import->buffer, import->buffered, err);
+    if (type == NULL)
         return -1;
-    import->format = (struct format){.type = format, .output = &import->output};
-    return format->open(&import->format, err);
+    import->format.type = type;
+    return type->open(&import->format, err);
 }
 
 static int pass_on(struct import *import, struct err *err)
 {
+    if (import->format.type == NULL && choose_format(import, err) != 0)
+        return -1;
     size_t length = import->buffered;
     import->buffered = 0;
     return import->format.type->feed(&import->format, import->buffer, length, err);
@@ -113,6 +126,11 @@ int import_finish(struct import *import, struct err *err)
     if (pass_on(import, err) != 0 || import->format.type->finish(&import->format, err) != 0)
         return -1;
     return output_finish(&import->output, import->format.size_bytes, err);
+}
+
+uint64_t import_moved_bytes(const struct import *import)
+{
+    return import->output.written_bytes + import->scratch.written_bytes + import->format.read_bytes;
 }
 
 void import_close(struct import *import)

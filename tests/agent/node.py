@@ -147,6 +147,13 @@ class Node:
         except (FileNotFoundError, KeyError):
             return 0
 
+    def calls(self, name: str) -> int:
+        """How often the backend's function was called so far."""
+        try:
+            return int(json.loads((self.sim / "calls.json").read_text()).get(name, 0))
+        except FileNotFoundError:
+            return 0
+
     def domains(self) -> dict[str, dict[str, Any]]:
         folder = self.sim / "domains"
         return {path.name: json.loads(path.read_text())
