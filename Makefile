@@ -44,7 +44,7 @@ linux: out/stamp/linux out/stamp/linux-cloud ## dom0's kernel and the small gues
 agent: $(agent_programs) ## sliced, slicectl and their helpers
 $(agent_programs): agent-programs
 	@:
-agent-programs: $(addprefix out/stamp/,xen lvm2 curl sqlite jansson)
+agent-programs: $(addprefix out/stamp/,xen lvm2 curl sqlite jansson nettle)
 	+@$(MAKE) -s -C agent BUILD=target
 agent-host: ## the agent for this machine, with sanitizers and the simulated node
 	+@$(MAKE) -s -C agent BUILD=host

@@ -2,16 +2,9 @@
 
 #include "util.h"
 
-#include <mbedtls/version.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if MBEDTLS_VERSION_MAJOR < 3
-#define mbedtls_sha256_starts mbedtls_sha256_starts_ret
-#define mbedtls_sha256_update mbedtls_sha256_update_ret
-#define mbedtls_sha256_finish mbedtls_sha256_finish_ret
-#endif
 
 /* A multiple of OUTPUT_BLOCK_BYTES, so that a raw image's blocks stay whole. */
 #define BUFFER_BYTES (1u << 20)
@@ -20,7 +13,7 @@ int import_open(struct import *import, const struct import_options *options, int
                 int scratch, struct err *err)
 {
     memset(import, 0, sizeof(*import));
-    mbedtls_sha256_init(&import->hash);
+    sha256_init(&import->hash);
     const struct decoder_type *decoder = decoder_find(options->compression);
     if (decoder == NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "compression \"%s\" is not known",
@@ -38,8 +31,6 @@ int import_open(struct import *import, const struct import_options *options, int
     import->format.output = &import->output;
     import->format.scratch = scratch >= 0 ? &import->scratch : NULL;
     import->buffer = xcalloc(1, BUFFER_BYTES);
-    if (mbedtls_sha256_starts(&import->hash, 0) != 0)
-        return err_set(err, ERR_INTERNAL, "SHA-256 does not start");
     return decoder_open(&import->decoder, decoder, err);
 }
 
@@ -92,8 +83,7 @@ int import_feed(struct import *import, const void *data, size_t length, struct e
         return err_set(err, ERR_IMAGE_LENGTH_MISMATCH,
                        "the image has more than the %llu bytes announced",
                        (unsigned long long)import->expected_bytes);
-    if (mbedtls_sha256_update(&import->hash, data, length) != 0)
-        return err_set(err, ERR_INTERNAL, "SHA-256 failed");
+    sha256_update(&import->hash, length, data);
     return decode(import, data, length, false, err);
 }
 
@@ -101,8 +91,7 @@ static int check_hash(struct import *import, struct err *err)
 {
     unsigned char digest[IMPORT_SHA256_BYTES];
     char found[IMPORT_SHA256_TEXT_BYTES];
-    if (mbedtls_sha256_finish(&import->hash, digest) != 0)
-        return err_set(err, ERR_INTERNAL, "SHA-256 failed");
+    sha256_digest(&import->hash, sizeof(digest), digest);
     for (size_t index = 0; index < sizeof(digest); index++)
         snprintf(found + 2 * index, 3, "%02x", digest[index]);
     if (import->sha256[0] != '\0' && strcmp(import->sha256, found) != 0)
@@ -138,7 +127,6 @@ void import_close(struct import *import)
     if (import->format.type != NULL)
         import->format.type->close(&import->format);
     decoder_close(&import->decoder);
-    mbedtls_sha256_free(&import->hash);
     free(import->buffer);
     import->buffer = NULL;
 }

@@ -8,7 +8,7 @@
 #include "import_format.h"
 #include "import_output.h"
 
-#include <mbedtls/sha256.h>
+#include <nettle/sha2.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,7 +30,7 @@ struct import {
     char sha256[IMPORT_SHA256_TEXT_BYTES]; /* expected, then the one found */
     uint64_t expected_bytes;
     uint64_t transfer_bytes;
-    mbedtls_sha256_context hash;
+    struct sha256_ctx hash;
     struct decoder decoder;
     struct format format;
     struct output output;

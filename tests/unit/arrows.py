@@ -46,7 +46,8 @@ LIBRARIES = {
     "libdevmapper.h": {"be_thin"},
     "sqlite3.h": {"store", "be_sim"},
     "curl/": {"net", "net_main"},
-    "mbedtls/": {"net", "import"},
+    "mbedtls/": {"net"},
+    "nettle/": {"import"},
     "zlib.h": {"decompress", "import"},
     "zstd": {"decompress", "import"},
     "lzma.h": {"decompress"},
@@ -57,7 +58,8 @@ SYMBOLS = {
     r"dm_task_": {"be_thin"},
     r"sqlite3_": {"store", "be_sim"},
     r"curl_": {"net", "net_main"},
-    r"mbedtls_": {"net", "import"},
+    r"mbedtls_": {"net"},
+    r"nettle_": {"import"},
 }
 
 # Pure: the same input gives the same output, nothing else is read or changed.
