@@ -21,6 +21,7 @@
     X(IMAGE_LENGTH_MISMATCH, "image_length_mismatch")                                              \
     X(IMAGE_CORRUPT, "image_corrupt")                                                              \
     X(IMAGE_TOO_LARGE, "image_too_large")                                                          \
+    X(IMAGE_UNSUPPORTED, "image_unsupported")                                                      \
     X(IMAGE_UNAVAILABLE, "image_unavailable")                                                      \
     X(IMAGE_NOT_BOOTABLE, "image_not_bootable")                                                    \
     X(VOLUME_NOT_FOUND, "volume_not_found")                                                        \

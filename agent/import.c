@@ -2,31 +2,24 @@
 
 #include "util.h"
 
-#include <mbedtls/version.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if MBEDTLS_VERSION_MAJOR < 3
-#define mbedtls_sha256_starts mbedtls_sha256_starts_ret
-#define mbedtls_sha256_update mbedtls_sha256_update_ret
-#define mbedtls_sha256_finish mbedtls_sha256_finish_ret
-#endif
 
 /* A multiple of OUTPUT_BLOCK_BYTES, so that a raw image's blocks stay whole. */
 #define BUFFER_BYTES (1u << 20)
 
 int import_open(struct import *import, const struct import_options *options, int output,
-                struct err *err)
+                int scratch, struct err *err)
 {
     memset(import, 0, sizeof(*import));
-    mbedtls_sha256_init(&import->hash);
+    sha256_init(&import->hash);
     const struct decoder_type *decoder = decoder_find(options->compression);
-    const struct format_type *format = format_find(options->format);
     if (decoder == NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "compression \"%s\" is not known",
                        options->compression);
-    if (format == NULL)
+    if (!format_known(options->format) ||
+        !copy_text(import->format_name, sizeof(import->format_name), options->format))
         return err_set(err, ERR_INVALID_ARGUMENT, "image format \"%s\" is not known",
                        options->format);
     if (options->sha256[0] != '\0' && !hex_valid(options->sha256, IMPORT_SHA256_BYTES))
@@ -34,17 +27,28 @@ int import_open(struct import *import, const struct import_options *options, int
     copy_text(import->sha256, sizeof(import->sha256), options->sha256);
     import->expected_bytes = options->transfer_bytes;
     import->output = (struct output){.fd = output, .limit_bytes = options->limit_bytes};
+    import->scratch = (struct output){.fd = scratch, .limit_bytes = options->scratch_bytes};
+    import->format.output = &import->output;
+    import->format.scratch = scratch >= 0 ? &import->scratch : NULL;
     import->buffer = xcalloc(1, BUFFER_BYTES);
-    if (mbedtls_sha256_starts(&import->hash, 0) != 0)
-        return err_set(err, ERR_INTERNAL, "SHA-256 does not start");
-    if (decoder_open(&import->decoder, decoder, err) != 0)
+    return decoder_open(&import->decoder, decoder, err);
+}
+
+/* The buffer then holds the first MiB of the image, or all of it. */
+static int choose_format(struct import *import, struct err *err)
+{
+    const struct format_type *type =
+        format_choose(import->format_name, import->buffer, import->buffered, err);
+    if (type == NULL)
         return -1;
-    import->format = (struct format){.type = format, .output = &import->output};
-    return format->open(&import->format, err);
+    import->format.type = type;
+    return type->open(&import->format, err);
 }
 
 static int pass_on(struct import *import, struct err *err)
 {
+    if (import->format.type == NULL && choose_format(import, err) != 0)
+        return -1;
     size_t length = import->buffered;
     import->buffered = 0;
     return import->format.type->feed(&import->format, import->buffer, length, err);
@@ -79,8 +83,7 @@ int import_feed(struct import *import, const void *data, size_t length, struct e
         return err_set(err, ERR_IMAGE_LENGTH_MISMATCH,
                        "the image has more than the %llu bytes announced",
                        (unsigned long long)import->expected_bytes);
-    if (mbedtls_sha256_update(&import->hash, data, length) != 0)
-        return err_set(err, ERR_INTERNAL, "SHA-256 failed");
+    sha256_update(&import->hash, length, data);
     return decode(import, data, length, false, err);
 }
 
@@ -88,8 +91,7 @@ static int check_hash(struct import *import, struct err *err)
 {
     unsigned char digest[IMPORT_SHA256_BYTES];
     char found[IMPORT_SHA256_TEXT_BYTES];
-    if (mbedtls_sha256_finish(&import->hash, digest) != 0)
-        return err_set(err, ERR_INTERNAL, "SHA-256 failed");
+    sha256_digest(&import->hash, sizeof(digest), digest);
     for (size_t index = 0; index < sizeof(digest); index++)
         snprintf(found + 2 * index, 3, "%02x", digest[index]);
     if (import->sha256[0] != '\0' && strcmp(import->sha256, found) != 0)
@@ -115,12 +117,16 @@ int import_finish(struct import *import, struct err *err)
     return output_finish(&import->output, import->format.size_bytes, err);
 }
 
+uint64_t import_moved_bytes(const struct import *import)
+{
+    return import->output.written_bytes + import->scratch.written_bytes + import->format.read_bytes;
+}
+
 void import_close(struct import *import)
 {
     if (import->format.type != NULL)
         import->format.type->close(&import->format);
     decoder_close(&import->decoder);
-    mbedtls_sha256_free(&import->hash);
     free(import->buffer);
     import->buffer = NULL;
 }

@@ -1,5 +1,5 @@
 /* One image's way in: transferred bytes -> SHA-256 -> decompression -> format -> volume. No files
- * and no processes here, only the output descriptor. */
+ * and no processes here, only the output descriptors. */
 #ifndef SLICENODE_IMPORT_H
 #define SLICENODE_IMPORT_H
 
@@ -8,7 +8,7 @@
 #include "import_format.h"
 #include "import_output.h"
 
-#include <mbedtls/sha256.h>
+#include <nettle/sha2.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,24 +22,31 @@ struct import_options {
     const char *sha256;      /* expected, of the transferred bytes; "" when not known */
     uint64_t transfer_bytes; /* expected; 0 when not known */
     uint64_t limit_bytes;    /* of the disk */
+    uint64_t scratch_bytes;  /* what the scratch volume can hold */
 };
 
 struct import {
+    char format_name[16];
     char sha256[IMPORT_SHA256_TEXT_BYTES]; /* expected, then the one found */
     uint64_t expected_bytes;
     uint64_t transfer_bytes;
-    mbedtls_sha256_context hash;
+    struct sha256_ctx hash;
     struct decoder decoder;
     struct format format;
     struct output output;
+    struct output scratch;
     unsigned char *buffer; /* decompressed, not yet given to the format */
     size_t buffered;
 };
 
-/* After a failure, too, import_close is to be called. */
+/* `scratch` is a second volume for formats that need one, or -1. After a failure, too, import_close
+ * is to be called. */
 int import_open(struct import *import, const struct import_options *options, int output,
-                struct err *err);
+                int scratch, struct err *err);
 int import_feed(struct import *import, const void *data, size_t length, struct err *err);
+
+/* Bytes moved so far, of all kinds: whether it goes on shows by this. */
+uint64_t import_moved_bytes(const struct import *import);
 
 /* At the end of the input: checks length, hash and completeness, and syncs the output. Then
  * import->format.size_bytes, import->transfer_bytes and import->sha256 are the result. */

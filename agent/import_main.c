@@ -1,5 +1,6 @@
 /* sliced-import: takes one image from a pipe and writes it to a volume, under the sandbox.
- * Descriptor 3 is the wire to the agent, 4 the pipe, 5 the volume. */
+ * Descriptor 3 is the wire to the agent, 4 the pipe, 5 the volume, 6 the scratch volume if the order
+ * speaks of one. */
 #include "import.h"
 #include "json.h"
 #include "log.h"
@@ -16,6 +17,7 @@
 #define WIRE_FD 3
 #define INPUT_FD 4
 #define OUTPUT_FD 5
+#define SCRATCH_FD 6
 #define FIRST_MESSAGE_MS 30000
 #define PROGRESS_MS 1000
 #define READ_BYTES (256u << 10)
@@ -35,6 +37,8 @@ static int read_options(const json_t *message, struct import_options *options, s
         field_size(&fields, "transfer_bytes", OPTIONAL, 1, INT64_MAX, &options->transfer_bytes) !=
             0 ||
         field_size(&fields, "limit_bytes", REQUIRED, 1, INT64_MAX, &options->limit_bytes) != 0 ||
+        field_size(&fields, "scratch_bytes", OPTIONAL, 1, INT64_MAX, &options->scratch_bytes) !=
+            0 ||
         fields_end(&fields) != 0)
         return err_context(err, "the agent's import message");
     if (options->sha256 == NULL)
@@ -44,14 +48,37 @@ static int read_options(const json_t *message, struct import_options *options, s
     return 0;
 }
 
+struct progress {
+    struct wire *wire;
+    const struct import *import;
+    uint64_t next_ms;
+};
+
 static int send_progress(struct wire *wire, const struct import *import, struct err *err)
 {
     json_t *message = json_pack("{s:s, s:I, s:I}", "type", "progress", "bytes",
-                                (json_int_t)import->output.written_bytes, "transfer_bytes",
+                                (json_int_t)import_moved_bytes(import), "transfer_bytes",
                                 (json_int_t)import->transfer_bytes);
     int result = wire_send(wire, message, err);
     json_decref(message);
     return result;
+}
+
+static int tell_progress(struct progress *progress, struct err *err)
+{
+    if (monotonic_ms() < progress->next_ms)
+        return 0;
+    progress->next_ms = monotonic_ms() + PROGRESS_MS;
+    return send_progress(progress->wire, progress->import, err);
+}
+
+/* During a conversion, when no input is waited for. */
+static int tick(void *argument, struct err *err)
+{
+    struct pollfd ready = {.fd = WIRE_FD, .events = POLLIN};
+    if (poll(&ready, 1, 0) > 0)
+        return err_set(err, ERR_CANCELLED, "the agent ended the import");
+    return tell_progress(argument, err);
 }
 
 /* Waits for input while listening for the agent's going away, the only thing it has to say. */
@@ -69,7 +96,10 @@ static int wait_for_input(struct err *err)
 static int copy(struct import *import, struct wire *wire, struct err *err)
 {
     CLEANUP_FREE unsigned char *data = xcalloc(1, READ_BYTES);
-    uint64_t next_progress = monotonic_ms() + PROGRESS_MS;
+    struct progress progress = {
+        .wire = wire, .import = import, .next_ms = monotonic_ms() + PROGRESS_MS};
+    import->format.tick = tick;
+    import->format.argument = &progress;
     for (;;) {
         if (wait_for_input(err) != 0)
             return -1;
@@ -80,11 +110,8 @@ static int copy(struct import *import, struct wire *wire, struct err *err)
             return err_errno(err, ERR_INTERNAL, errno, "reading the image");
         if (count > 0 && import_feed(import, data, (size_t)count, err) != 0)
             return -1;
-        if (monotonic_ms() >= next_progress) {
-            if (send_progress(wire, import, err) != 0)
-                return -1;
-            next_progress = monotonic_ms() + PROGRESS_MS;
-        }
+        if (tell_progress(&progress, err) != 0)
+            return -1;
     }
 }
 
@@ -108,7 +135,8 @@ static int run(struct wire *wire, struct err *err)
         return received; /* 0: the agent went away */
     int result = read_options(message, &options, err);
     if (result == 0) {
-        result = import_open(&import, &options, OUTPUT_FD, err);
+        result = import_open(&import, &options, OUTPUT_FD,
+                             options.scratch_bytes != 0 ? SCRATCH_FD : -1, err);
         if (result == 0)
             result = copy(&import, wire, err);
         close(INPUT_FD); /* before the report: the sender then fails for a reason that is known */

@@ -15,6 +15,7 @@
 #define WATCH_INTERVAL_MS 10000
 #define RENEW_LEAST_SECONDS 10
 #define DAY_SECONDS (24 * 3600)
+#define TIME_MAX 253402300799 /* the end of the year 9999, and of X.509's times */
 
 static void respawn_later(struct agent *agent);
 
@@ -185,7 +186,8 @@ static void on_configured(struct agent *agent, const json_t *message)
         err_set(&err, err_code_from_name(code), "%s", text);
         problem_set(agent, "controller", &err);
     }
-    if (!json_is_integer(not_after))
+    if (!json_is_integer(not_after) || json_integer_value(not_after) < 0 ||
+        json_integer_value(not_after) > TIME_MAX)
         return;
     CLEANUP_FREE char *issued_text = NULL;
     int64_t now = wall_ms() / 1000, end = json_integer_value(not_after), issued = now;

@@ -24,6 +24,11 @@ const char *const compression_names[] = {[COMPRESSION_NONE] = "none",
                                          [COMPRESSION_XZ] = "xz",
                                          [COMPRESSION_ZSTD] = "zstd"};
 
+const char *const image_format_names[] = {[IMAGE_FORMAT_AUTO] = "auto",
+                                          [IMAGE_FORMAT_RAW] = "raw",
+                                          [IMAGE_FORMAT_QCOW2] = "qcow2",
+                                          [IMAGE_FORMAT_VHD] = "vhd"};
+
 static const char *const operation_names[OP_COUNT] = {
 #define X(name, text) [OP_##name] = (text),
     OPERATIONS(X)

@@ -39,6 +39,8 @@ enum slice_state {
 enum slice_type { SLICE_PVH, SLICE_PV };
 enum boot_kind { BOOT_GRUB, BOOT_KERNEL };
 enum image_kind { IMAGE_DISK, IMAGE_KERNEL, IMAGE_RAMDISK };
+/* AUTO: by its magic. */
+enum image_format { IMAGE_FORMAT_AUTO, IMAGE_FORMAT_RAW, IMAGE_FORMAT_QCOW2, IMAGE_FORMAT_VHD };
 enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_XZ, COMPRESSION_ZSTD };
 
 /* The operations, in the protocol's spelling. */
@@ -88,6 +90,7 @@ struct image {
     char id[UUID_TEXT_BYTES];
     enum image_kind kind;
     enum compression compression;
+    enum image_format format;       /* only until imported; the store does not keep it */
     char url[URL_BYTES];            /* "" when unknown */
     char sha256[SHA256_TEXT_BYTES]; /* of the bytes as transferred; "" when not given */
     uint64_t transfer_bytes;        /* 0 when not given */

@@ -106,20 +106,19 @@ int snapshot_parse(enum operation operation, const json_t *args, struct snapshot
     return 0;
 }
 
-/* What qcow2 and VHD need is known and comes later; the operator should not take them for typing
- * errors. */
-static int format_read(struct fields *fields)
+/* "auto" is what a format that is not said means, not a word of the protocol. */
+static int format_read(struct fields *fields, struct image *image)
 {
-    const char *format;
+    unsigned format = 0;
 
-    if (field_string(fields, "format", OPTIONAL, 64, &format))
-        return -1;
-    if (!format || strcmp(format, "raw") == 0)
+    image->format = IMAGE_FORMAT_AUTO;
+    if (!field_any(fields, "format"))
         return 0;
-    if (strcmp(format, "qcow2") == 0 || strcmp(format, "vhd") == 0)
-        return field_refuse(fields, "format", -1, format,
-                            "is not supported yet; convert the image to raw");
-    return field_refuse(fields, "format", -1, format, "must be raw");
+    if (field_choice(fields, "format", REQUIRED, image_format_names + 1, IMAGE_FORMATS - 1,
+                     &format))
+        return -1;
+    image->format = (enum image_format)(format + 1);
+    return 0;
 }
 
 static int url_read(struct fields *fields, enum field_need need, struct image *image)
@@ -141,7 +140,7 @@ int image_source_read(struct fields *fields, enum field_need url_need, struct im
 
     if (field_uuid(fields, "id", REQUIRED, image->id) || url_read(fields, url_need, image) ||
         field_text(fields, "sha256", OPTIONAL, image->sha256, sizeof(image->sha256)) ||
-        format_read(fields) ||
+        format_read(fields, image) ||
         field_choice(fields, "compression", OPTIONAL, compression_names, COMPRESSIONS,
                      &compression) ||
         field_size(fields, "size_bytes", OPTIONAL, 1, IMAGE_BYTES_LIMIT, &image->transfer_bytes))
@@ -166,6 +165,11 @@ int image_parse(const json_t *args, struct image *image, struct err *err)
         fields_end(&fields))
         return -1;
     image->kind = (enum image_kind)kind;
+    if (kind != IMAGE_DISK && image->format > IMAGE_FORMAT_RAW)
+        return field_refuse(&fields, "format", -1, image_format_names[image->format],
+                            "is for disks: a kernel or ramdisk must be raw");
+    if (kind != IMAGE_DISK)
+        image->format = IMAGE_FORMAT_RAW;
     return 0;
 }
 

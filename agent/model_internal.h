@@ -16,10 +16,12 @@ extern const char *const slice_type_names[];
 extern const char *const boot_names[];
 extern const char *const image_kind_names[];
 extern const char *const compression_names[];
+extern const char *const image_format_names[];
 #define SLICE_TYPES 2
 #define BOOT_KINDS 2
 #define IMAGE_KINDS 3
 #define COMPRESSIONS 4
+#define IMAGE_FORMATS 4
 
 /* Reads the fields that image.fetch and slice.provision's `image` have in common. */
 int image_source_read(struct fields *fields, enum field_need url_need, struct image *image);

@@ -15,7 +15,7 @@ static int read_url(const json_t *value, char **url, struct err *err)
     const char *text = json_string_value(value);
     if (text == NULL || strlen(text) > URL_LIMIT)
         return err_set(err, ERR_NOT_CONFIGURED, "a controller's URL is missing or too long");
-    if (strncmp(text, "https://", 8) != 0 || text[8] == '\0')
+    if (strncmp(text, "https://", 8) != 0 || text[8] == '\0' || text[8] == '/')
         return err_set(err, ERR_NOT_CONFIGURED, "the controller's URL \"%s\" is not https://HOST",
                        text);
     *url = xstrdup(text);
@@ -49,8 +49,10 @@ static int read_text(struct fields *fields, const char *name, size_t limit, char
 static int read_all(struct net_config *config, const json_t *message, struct err *err)
 {
     struct fields fields;
+    const char *type = NULL;
     char version[32] = "";
-    if (fields_open(&fields, message, "", err) != 0 || field_any(&fields, "type") == NULL ||
+    if (fields_open(&fields, message, "", err) != 0 ||
+        field_string(&fields, "type", REQUIRED, 16, &type) != 0 ||
         read_urls(config, &fields) != 0 || read_text(&fields, "ca", CA_LIMIT, &config->ca) != 0 ||
         read_text(&fields, "pin", PIN_TEXT_BYTES, &config->pin) != 0 ||
         read_text(&fields, "key", PEM_LIMIT, &config->key) != 0 ||

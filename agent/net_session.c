@@ -205,8 +205,10 @@ static int read_call(struct call *call, const json_t *message, struct err *err)
 {
     struct fields fields;
     const json_t *body = NULL;
+    const char *type = NULL;
     char name[32] = "";
-    if (fields_open(&fields, message, "", err) != 0 || field_any(&fields, "type") == NULL ||
+    if (fields_open(&fields, message, "", err) != 0 ||
+        field_string(&fields, "type", REQUIRED, 16, &type) != 0 ||
         field_number(&fields, "id", REQUIRED, 0, INT64_MAX, &call->id) != 0 ||
         field_text(&fields, "call", REQUIRED, name, sizeof(name)) != 0 ||
         field_object(&fields, "body", OPTIONAL, &body) != 0 ||

@@ -57,6 +57,8 @@ static void add_import(struct plan *plan, const struct plan_facts *facts)
         copy_text(step->name, sizeof(step->name), image->id);
     }
     step->bytes = facts->image_limit_bytes;
+    step->origin_id = facts->scratch_id;
+    step->format = image->format;
 }
 
 /* `first`: the seed's volume is made here, so that an undo removes it. */

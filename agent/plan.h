@@ -14,7 +14,7 @@
 
 /* The steps, in the protocol's spelling. What each does is in step.c. */
 #define STEP_KINDS(X)                                                                              \
-    X(IMAGE_IMPORT, "image.import")       /* undo: the volume is removed */                        \
+    X(IMAGE_IMPORT, "image.import")       /* `origin_id` scratch or 0; undo: both are removed */   \
     X(FILE_IMPORT, "file.import")         /* undo: the file is removed */                          \
     X(DISK_CLONE, "disk.clone")           /* undo: the clone is removed */                         \
     X(DISK_ACTIVATE, "disk.activate")     /* undo: deactivated */                                  \
@@ -54,6 +54,7 @@ struct step {
     uint32_t thin_id;
     uint32_t origin_id;
     uint64_t bytes; /* size, or limit of an import */
+    enum image_format format;
     unsigned seconds;
     bool flag;
     uint64_t from; /* of a change of size */
@@ -68,9 +69,10 @@ struct plan {
 
 struct plan_facts {
     const struct slice *slice;
-    const struct image *image;        /* of provision (or snapshots), image.fetch, image.delete */
-    bool image_ready;                 /* the image is there: nothing to fetch */
-    uint64_t image_limit_bytes;       /* of an import */
+    const struct image *image;  /* of provision (or snapshots), image.fetch, image.delete */
+    bool image_ready;           /* the image is there: nothing to fetch */
+    uint64_t image_limit_bytes; /* of an import */
+    uint32_t scratch_id;        /* the number of its scratch volume, 0 when the format needs none */
     const struct snapshot *snapshots; /* terminate: all of the slice's; else the one concerned */
     size_t snapshot_count;
     uint32_t new_disk_id;         /* revert: the number of the disk that replaces the old one */

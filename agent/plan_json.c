@@ -8,13 +8,13 @@ json_t *plan_to_json(const struct plan *plan)
     json_t *steps = json_array();
     for (size_t i = 0; i < plan->count; i++) {
         const struct step *step = &plan->steps[i];
-        json_array_append_new(steps, json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:b, s:I, s:I}",
-                                               "kind", step_name(step->kind), "name", step->name,
-                                               "thin_id", (json_int_t)step->thin_id, "origin_id",
-                                               (json_int_t)step->origin_id, "bytes",
-                                               (json_int_t)step->bytes, "seconds",
-                                               (int)step->seconds, "flag", step->flag, "from",
-                                               (json_int_t)step->from, "to", (json_int_t)step->to));
+        json_array_append_new(
+            steps, json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:b, s:I, s:I, s:i}", "kind",
+                             step_name(step->kind), "name", step->name, "thin_id",
+                             (json_int_t)step->thin_id, "origin_id", (json_int_t)step->origin_id,
+                             "bytes", (json_int_t)step->bytes, "seconds", (int)step->seconds,
+                             "flag", step->flag, "from", (json_int_t)step->from, "to",
+                             (json_int_t)step->to, "format", (int)step->format));
     }
     return json_pack("{s:o, s:I}", "steps", steps, "forward_from", (json_int_t)plan->forward_from);
 }
@@ -23,10 +23,12 @@ static int step_from_json(json_t *object, struct step *step, struct err *err)
 {
     const char *kind, *name;
     json_int_t thin_id, origin_id, bytes, from = 0, to = 0;
-    int seconds, flag;
-    if (json_unpack(object, "{s:s, s:s, s:I, s:I, s:I, s:i, s:b, s?I, s?I}", "kind", &kind, "name",
-                    &name, "thin_id", &thin_id, "origin_id", &origin_id, "bytes", &bytes, "seconds",
-                    &seconds, "flag", &flag, "from", &from, "to", &to) < 0)
+    int seconds, flag, format = IMAGE_FORMAT_RAW; /* what a plan without one was made for */
+    if (json_unpack(object, "{s:s, s:s, s:I, s:I, s:I, s:i, s:b, s?I, s?I, s?i}", "kind", &kind,
+                    "name", &name, "thin_id", &thin_id, "origin_id", &origin_id, "bytes", &bytes,
+                    "seconds", &seconds, "flag", &flag, "from", &from, "to", &to, "format",
+                    &format) < 0 ||
+        format < IMAGE_FORMAT_AUTO || format > IMAGE_FORMAT_VHD)
         return err_set(err, ERR_INTERNAL, "a recorded step is malformed");
     memset(step, 0, sizeof(*step));
     step->kind = STEP_COUNT;
@@ -42,6 +44,7 @@ static int step_from_json(json_t *object, struct step *step, struct err *err)
     step->flag = flag;
     step->from = (uint64_t)from;
     step->to = (uint64_t)to;
+    step->format = (enum image_format)format;
     return 0;
 }
 

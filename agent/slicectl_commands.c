@@ -34,7 +34,7 @@ const char command_usage[] =
     "  volume delete VOLUME\n"
     "  image list\n"
     "  image fetch URL [--id ID] [--sha256 HEX] [--kind disk|kernel|ramdisk]\n"
-    "              [--compression none|gzip|xz|zstd]\n"
+    "              [--compression none|gzip|xz|zstd] [--format raw|qcow2|vhd]\n"
     "  image delete IMAGE\n"
     "  request list | show ID | wait ID\n"
     "  events                             as they come\n"
@@ -259,7 +259,7 @@ static int command_snapshot(struct control *control, int count, char **words)
 
 static int command_image(struct control *control, int count, char **words)
 {
-    static const char *const names[] = {"--id", "--sha256", "--kind", "--compression"};
+    static const char *const names[] = {"--id", "--sha256", "--kind", "--compression", "--format"};
     const char *action = count > 0 ? words[0] : "";
     if (strcmp(action, "list") == 0 && count == 1)
         return list(control, "image.list", NULL, print_images);

@@ -71,6 +71,9 @@ void task_apply_resize_failed(struct task *task);
 /* task_prepare_image.c: the images' part of it. task_find_image finds what a slice is made from, or
  * prepares to fetch it: `asked` is what the request says and becomes what the store has. */
 uint32_t task_next_thin_id(struct task *task);
+/* For fetching an image: a number for its scratch volume or 0, and the room that it needs at least. */
+uint32_t task_scratch_id(struct task *task, const struct image *image);
+uint64_t task_import_bytes(const struct image *image);
 int task_check_kernel(struct task *task, const char *id, enum image_kind kind, struct err *err);
 int task_find_image(struct task *task, struct image *asked, bool *ready, struct err *err);
 void task_put_new_image(struct task *task, struct image *image);

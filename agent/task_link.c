@@ -150,16 +150,23 @@ static void on_residue(struct task *task, const struct err *error)
     outbox_flush(task->tasks->config.outbox);
 }
 
+/* What a message says went wrong; never nothing, so that no failure is taken for success. */
+static void read_error(const json_t *message, struct err *error)
+{
+    const char *code = json_string_value(json_object_get(message, "code"));
+    const char *text = json_string_value(json_object_get(message, "message"));
+    err_set(error, code ? err_code_from_name(code) : ERR_INTERNAL, "%s", text ? text : "");
+    if (error->code == ERR_NONE)
+        error->code = ERR_INTERNAL;
+}
+
 /* false when the task is not to be touched any more. */
 static bool on_message(struct task *task, const json_t *message)
 {
     const char *type = json_string_value(json_object_get(message, "type"));
-    const char *code = json_string_value(json_object_get(message, "code"));
-    const char *text = json_string_value(json_object_get(message, "message"));
     json_int_t index = json_integer_value(json_object_get(message, "step"));
     struct err error = {0};
-    if (code)
-        err_set(&error, err_code_from_name(code), "%s", text ? text : "");
+    read_error(message, &error);
     if (!type || index < 0 || (size_t)index >= task->plan.count) {
         log_error("a worker sent nonsense");
         return true;
@@ -188,12 +195,14 @@ static bool on_message(struct task *task, const json_t *message)
     } else if (strcmp(type, "done") == 0) {
         on_done(task, json_object_get(message, "output"));
         return false;
-    } else { /* undone */
+    } else if (strcmp(type, "undone") == 0 && task->record.phase == REQUEST_UNDOING) {
         error = task->record.error;
         task_kill(task);
         if (!task_put_back(task, &error))
             task_finish(task, &error);
         return false;
+    } else {
+        log_error("a worker sent nonsense");
     }
     return true;
 }

@@ -93,8 +93,8 @@ static int admit_provision(struct task *task, struct slice *slice, struct image 
     if (slice->desired_running && admit_memory(&capacity, slice, err) < 0)
         return -1;
     uint64_t disk = admit_slice_disk_bytes(slice);
-    if (!*ready && image->compression == COMPRESSION_NONE)
-        disk += image->transfer_bytes;
+    if (!*ready)
+        disk += task_import_bytes(image);
     return admit_disk(&capacity, disk, "the slice", err);
 }
 
@@ -133,7 +133,8 @@ static int prepare_provision(struct task *task, struct err *err)
                                .snapshots = &snapshot,
                                .snapshot_count = 1,
                                .image_ready = ready,
-                               .image_limit_bytes = slice.disk_gib * GIB};
+                               .image_limit_bytes = slice.disk_gib * GIB,
+                               .scratch_id = ready ? 0 : task_scratch_id(task, &image)};
     plan_make(OP_SLICE_PROVISION, &facts, &task->plan);
     slice_free(&slice);
     return 0;

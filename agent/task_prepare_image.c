@@ -70,6 +70,21 @@ void task_put_new_image(struct task *task, struct image *image)
     tell_image(task, image, "fetching");
 }
 
+/* What is raw for sure needs no second volume; whether the rest does shows when it comes. */
+uint32_t task_scratch_id(struct task *task, const struct image *image)
+{
+    return image->kind == IMAGE_DISK && image->format != IMAGE_FORMAT_RAW ? task_next_thin_id(task)
+                                                                          : 0;
+}
+
+/* What the pool must have room for at least. A qcow2 or VHD file lies there beside the disk. */
+uint64_t task_import_bytes(const struct image *image)
+{
+    if (image->compression != COMPRESSION_NONE)
+        return 0;
+    return image->format > IMAGE_FORMAT_RAW ? 2 * image->transfer_bytes : image->transfer_bytes;
+}
+
 int task_prepare_fetch(struct task *task, struct err *err)
 {
     struct image image;
@@ -84,8 +99,7 @@ int task_prepare_fetch(struct task *task, struct err *err)
     if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
         return -1;
     if (image.kind == IMAGE_DISK) {
-        uint64_t known = image.compression == COMPRESSION_NONE ? image.transfer_bytes : 0;
-        if (admit_disk(&capacity, known, "the image", err) < 0)
+        if (admit_disk(&capacity, task_import_bytes(&image), "the image", err) < 0)
             return -1;
         facts.image_limit_bytes =
             (admit_disk_free_bytes(&capacity) + task_spare_bytes(task->tasks)) / MIB * MIB;
@@ -93,6 +107,7 @@ int task_prepare_fetch(struct task *task, struct err *err)
         return err_set(err, ERR_STORAGE_MISSING, "the node has no storage to keep a kernel on");
     }
     task_put_new_image(task, &image);
+    facts.scratch_id = task_scratch_id(task, &image);
     plan_make(OP_IMAGE_FETCH, &facts, &task->plan);
     return 0;
 }

@@ -54,10 +54,11 @@ static int start_children(struct state *state, struct err *err)
     if (pipe2(ends, O_CLOEXEC) != 0)
         return err_errno(err, ERR_INTERNAL, errno, "pipe");
     fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES); /* fewer switches between the two; a hint */
-    int to_import[] = {ends[0], state->transfer->output};
+    int to_import[] = {ends[0], state->transfer->output, state->transfer->scratch};
+    size_t count = state->transfer->scratch >= 0 ? 3 : 2;
     int result = start_side(&state->net, libexec, net, &ends[1], 1, err);
     if (result == 0)
-        result = start_side(&state->import, libexec, import, to_import, 2, err);
+        result = start_side(&state->import, libexec, import, to_import, count, err);
     close(ends[0]);
     close(ends[1]);
     return result;
@@ -70,6 +71,15 @@ static const char *compression_name(enum compression compression)
                                         [COMPRESSION_XZ] = "xz",
                                         [COMPRESSION_ZSTD] = "zstd"};
     return names[compression];
+}
+
+static const char *format_name(enum image_format format)
+{
+    static const char *const names[] = {[IMAGE_FORMAT_AUTO] = "auto",
+                                        [IMAGE_FORMAT_RAW] = "raw",
+                                        [IMAGE_FORMAT_QCOW2] = "qcow2",
+                                        [IMAGE_FORMAT_VHD] = "vhd"};
+    return names[format];
 }
 
 static json_t *text_or_null(const char *text)
@@ -86,7 +96,10 @@ static json_t *bytes_or_null(uint64_t bytes)
  * longer by compression. */
 static uint64_t transfer_limit(const struct transfer *transfer)
 {
-    return transfer->limit_bytes + transfer->limit_bytes / 16 + MIB;
+    uint64_t limit = transfer->scratch >= 0 && transfer->scratch_bytes > transfer->limit_bytes
+                         ? transfer->scratch_bytes
+                         : transfer->limit_bytes;
+    return limit + limit / 16 + MIB;
 }
 
 static int send_orders(struct state *state, struct err *err)
@@ -97,10 +110,11 @@ static int send_orders(struct state *state, struct err *err)
         text_or_null(transfer->ca), "transfer_bytes", bytes_or_null(transfer->transfer_bytes),
         "limit_bytes", (json_int_t)transfer_limit(transfer));
     CLEANUP_JSON json_t *import = json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:I}", "type", "import", "format", "raw", "compression",
-        compression_name(transfer->compression), "sha256", text_or_null(transfer->sha256),
-        "transfer_bytes", bytes_or_null(transfer->transfer_bytes), "limit_bytes",
-        (json_int_t)transfer->limit_bytes);
+        "{s:s, s:s, s:s, s:o, s:o, s:I, s:o}", "type", "import", "format",
+        format_name(transfer->format), "compression", compression_name(transfer->compression),
+        "sha256", text_or_null(transfer->sha256), "transfer_bytes",
+        bytes_or_null(transfer->transfer_bytes), "limit_bytes", (json_int_t)transfer->limit_bytes,
+        "scratch_bytes", bytes_or_null(transfer->scratch >= 0 ? transfer->scratch_bytes : 0));
     if (fetch == NULL || import == NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "the image's URL is not valid UTF-8");
     if (wire_send(&state->import.wire, import, err) != 0)

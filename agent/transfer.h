@@ -15,9 +15,12 @@ struct transfer {
     const char *ca;     /* the controller's CA (PEM) trusted besides the public ones, or NULL */
     const char *sha256; /* of the bytes as transferred; NULL or "" when not known */
     enum compression compression;
+    enum image_format format;
     uint64_t transfer_bytes; /* as announced by the controller; 0 when not known */
     uint64_t limit_bytes;    /* what the output can hold: more is image_too_large */
     int output;              /* open for writing, reads as zeroes; stays the caller's */
+    int scratch;             /* likewise, where a file that is not raw is put first; -1 for none */
+    uint64_t scratch_bytes;  /* what it can hold */
     unsigned stall_seconds;  /* gives up after so long without a byte; 0: the default, 120 */
 };
 

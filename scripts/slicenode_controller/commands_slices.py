@@ -56,7 +56,7 @@ def _kernel_boot(session: Session, arguments: argparse.Namespace, node: Row) -> 
         if not named:
             continue
         plain = argparse.Namespace(
-            sha256=None, size_bytes=None, compression="none", image_id=None,
+            sha256=None, size_bytes=None, compression="none", format=None, image_id=None,
             plain_http=arguments.plain_http,
         )  # fmt: skip
         source = image_source.resolve(session, node, named, plain)

@@ -18,6 +18,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sha256", help="of the file as it is; found out for the controller's own")
     parser.add_argument("--size-bytes", type=int, help="of the file as it is; likewise")
     parser.add_argument("--compression", help="default: by the name's end")
+    parser.add_argument("--format", choices=["raw", "qcow2", "vhd"],
+                        help="inside the compression; default: the node finds out")  # fmt: skip
     parser.add_argument("--image-id", metavar="UUID", help="default: made from the URL or SHA-256")
     parser.add_argument("--plain-http", action="store_true",
                         help="the controller's own files by http and not https")  # fmt: skip
@@ -48,7 +50,9 @@ def resolve(
         seed += f"\n{arguments.size_bytes}"
     result = {"id": arguments.image_id or str(uuid.uuid5(uuid.NAMESPACE_URL, seed)), **source}
     compression = arguments.compression or COMPRESSIONS.get(Path(text).suffix, "none")
-    result.update(format="raw", compression=compression)
+    result["compression"] = compression
+    if arguments.format is not None:
+        result["format"] = arguments.format
     if arguments.sha256 is not None:
         result["sha256"] = arguments.sha256
     if arguments.size_bytes is not None:

@@ -148,8 +148,11 @@ class Node:
             return 0
 
     def calls(self, name: str) -> int:
-        """How often this call of the backend was made."""
-        return int(json.loads((self.sim / "calls.json").read_text()).get(name, 0))
+        """How often the backend's function was called so far."""
+        try:
+            return int(json.loads((self.sim / "calls.json").read_text()).get(name, 0))
+        except FileNotFoundError:
+            return 0
 
     def domains(self) -> dict[str, dict[str, Any]]:
         folder = self.sim / "domains"

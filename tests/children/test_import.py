@@ -47,14 +47,21 @@ class Import:
     """One run of sliced-import over `stream` into a file."""
 
     def __init__(self, folder: Path, stream: bytes, output: int | None = None, *,
-                 close_input: bool = True, **options: Any) -> None:
+                 close_input: bool = True, scratch: bool = False, **options: Any) -> None:
         self.path = folder / "volume"
         own = output is None
         if output is None:
             output = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         read_end, self.write_end = os.pipe()
-        self.child = Child("sliced-import", descriptors=(read_end, output))
+        self.scratch = folder / "scratch"
+        descriptors = [read_end, output]
+        if scratch:
+            descriptors.append(os.open(self.scratch, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+            options.setdefault("scratch_bytes", 1 << 40)
+        self.child = Child("sliced-import", descriptors=tuple(descriptors))
         os.close(read_end)
+        if scratch:
+            os.close(descriptors[2])
         if own:
             os.close(output)
         self.child.send({"type": "import", "format": "raw", "compression": "none",
@@ -217,7 +224,7 @@ def test_xz_dictionary_beyond_the_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [
-    {"compression": "lzo"}, {"format": "qcow2"}, {"sha256": "XYZ"}, {"sha256": "g" * 64}])
+    {"compression": "lzo"}, {"format": "vmdk"}, {"sha256": "XYZ"}, {"sha256": "g" * 64}])
 def test_options_that_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     expect_error(Import(tmp_path, b"data", **options), "invalid_argument")
 

@@ -37,7 +37,9 @@ int main(int argc, char **argv)
                                 .compression = (enum compression)atoi(argv[6]),
                                 .transfer_bytes = strtoull(argv[7], NULL, 10),
                                 .limit_bytes = strtoull(argv[8], NULL, 10),
+                                .format = IMAGE_FORMAT_RAW,
                                 .output = output,
+                                .scratch = -1,
                                 .stall_seconds = (unsigned)atoi(argv[9])};
     int outcome = transfer_image(&transfer, count_down, &left, &result, &err);
     if (waitpid(-1, NULL, WNOHANG) != -1)

@@ -130,8 +130,12 @@ def test_images(controller: Controller, sim: SimNode) -> None:
     url = "https://images.example/debian.raw.xz"
     made = controller.json("image", "fetch", url, "--sha256", "0" * 64, "--wait")
     asked = controller.json("requests", "show", made["request"])
-    assert asked["args"] == {"id": made["image"], "url": url, "format": "raw",
-                             "compression": "xz", "sha256": "0" * 64}  # fmt: skip
+    assert asked["args"] == {"id": made["image"], "url": url, "compression": "xz",
+                             "sha256": "0" * 64}  # fmt: skip
+    other = controller.json("image", "fetch", "https://images.example/debian", "--sha256", "0" * 64,
+                            "--format", "qcow2", "--wait")  # fmt: skip
+    asked = controller.json("requests", "show", other["request"])
+    assert asked["args"]["format"] == "qcow2"
     (row,) = [one for one in controller.json("image", "list") if one["id"] == made["image"]]
     assert (row["state"], row["url"]) == ("ready", url)
     assert url in controller.ok("image", "list")

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("log", "json"),
     ("must", "wire", "loop"),
     ("model", "conf", "boot_check", "child", "sandbox"),
-    ("backend", "plan", "store", "session", "seed", "decompress", "console"),
+    ("backend", "plan", "store", "session", "seed", "decompress", "console", "vhd"),
     ("admit", "outbox", "transfer"),
     ("health",),
     ("capacity", "step", "api", "import", "net", "be_sim", "be_thin", "be_net"),
@@ -46,9 +46,10 @@ LIBRARIES = {
     "libdevmapper.h": {"be_thin"},
     "sqlite3.h": {"store", "be_sim"},
     "curl/": {"net", "net_main"},
-    "mbedtls/": {"net", "import"},
-    "zlib.h": {"decompress"},
-    "zstd": {"decompress"},
+    "mbedtls/": {"net"},
+    "nettle/": {"import"},
+    "zlib.h": {"decompress", "import"},
+    "zstd": {"decompress", "import"},
     "lzma.h": {"decompress"},
     "linux/seccomp.h": {"sandbox"},
 }
@@ -57,7 +58,8 @@ SYMBOLS = {
     r"dm_task_": {"be_thin"},
     r"sqlite3_": {"store", "be_sim"},
     r"curl_": {"net", "net_main"},
-    r"mbedtls_": {"net", "import"},
+    r"mbedtls_": {"net"},
+    r"nettle_": {"import"},
 }
 
 # Pure: the same input gives the same output, nothing else is read or changed.

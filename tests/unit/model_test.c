@@ -220,10 +220,10 @@ TEST(provision_refuses_bad_images)
                   ERR_INVALID_ARGUMENT, "image.url: \"https://u:p@h/\" must not hold a user name");
     check_refused("{\"image\":{\"id\":\"" OTHER_ID "\",\"sha256\":\"ABC\"}}", ERR_INVALID_ARGUMENT,
                   "64 hexadecimal digits");
-    check_refused("{\"image\":{\"id\":\"" OTHER_ID "\",\"format\":\"qcow2\"}}",
-                  ERR_INVALID_ARGUMENT, "not supported yet");
     check_refused("{\"image\":{\"id\":\"" OTHER_ID "\",\"format\":\"iso\"}}", ERR_INVALID_ARGUMENT,
-                  "must be raw");
+                  "raw qcow2 vhd");
+    check_refused("{\"image\":{\"id\":\"" OTHER_ID "\",\"format\":\"auto\"}}", ERR_INVALID_ARGUMENT,
+                  "raw qcow2 vhd");
     check_refused("{\"image\":{\"id\":\"" OTHER_ID "\",\"compression\":\"bzip2\"}}",
                   ERR_INVALID_ARGUMENT, "none gzip xz zstd");
     check_refused("{\"image\":{\"id\":\"" OTHER_ID "\",\"size_bytes\":0}}", ERR_INVALID_ARGUMENT,

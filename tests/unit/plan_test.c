@@ -178,6 +178,7 @@ TEST(plan_of_images)
     plan_make(OP_IMAGE_FETCH, &facts, &plan);
     CHECK(plan.steps[0].thin_id == 3 && plan.steps[0].bytes == 5 * GIB);
     CHECK_TEXT("image-" ID, plan.steps[0].name);
+    CHECK_NUMBER(0, plan.steps[0].origin_id);
     plan_free(&plan);
     facts.image = &kernel_image;
     check_plan(OP_IMAGE_FETCH, &facts, "file.import | ");
