@@ -19,6 +19,11 @@ const char *step_name(enum step_kind kind)
     return kind < STEP_COUNT ? names[kind] : "unknown";
 }
 
+bool step_is_final(enum step_kind kind)
+{
+    return kind == STEP_DISK_SWAP;
+}
+
 static struct step *add(struct plan *plan, enum step_kind kind)
 {
     plan->steps = xrealloc(plan->steps, (plan->count + 1) * sizeof(*plan->steps));

@@ -86,6 +86,10 @@ void plan_free(struct plan *plan);
 
 const char *step_name(enum step_kind kind);
 
+/* Whether the store has taken over what the step was for: when it is done, what lies before it is
+ * not undone, also when a later step fails. */
+bool step_is_final(enum step_kind kind);
+
 /* The plan as the store keeps it, and back. */
 json_t *plan_to_json(const struct plan *plan);
 int plan_from_json(const json_t *object, struct plan *plan, struct err *err);

@@ -11,8 +11,6 @@
 /* Finished requests that are remembered, to answer repetitions. */
 #define REQUESTS_KEPT 2000
 
-static void kick_later(struct tasks *tasks);
-
 struct tasks *tasks_new(const struct tasks_config *config)
 {
     struct tasks *tasks = xcalloc(1, sizeof(*tasks));
@@ -23,6 +21,7 @@ struct tasks *tasks_new(const struct tasks_config *config)
 static void task_free(struct task *task)
 {
     task_kill(task);
+    loop_cancel(task->tasks->config.loop, task->retry_timer);
     request_record_free(&task->record);
     plan_free(&task->plan);
     free(task);
@@ -186,7 +185,7 @@ static void begin(struct task *task)
 static bool begin_one(struct tasks *tasks)
 {
     for (struct task *task = tasks->first; task; task = task->next) {
-        if (!task->worker && !is_held_back(task) && may_start(task)) {
+        if (!task->worker && !task->retry_timer && !is_held_back(task) && may_start(task)) {
             begin(task);
             return true;
         }
@@ -203,7 +202,7 @@ static void kick(void *context)
         ;
 }
 
-static void kick_later(struct tasks *tasks)
+void tasks_kick(struct tasks *tasks)
 {
     if (!tasks->kick_timer)
         tasks->kick_timer = loop_timer(tasks->config.loop, 0, kick, tasks);
@@ -258,7 +257,7 @@ void task_finish(struct task *task, const struct err *given)
     while (*place != task)
         place = &(*place)->next;
     *place = task->next;
-    kick_later(tasks);
+    tasks_kick(tasks);
     if (tasks->config.finished)
         tasks->config.finished(tasks->config.context, &task->record);
     task_free(task);
@@ -281,7 +280,7 @@ int tasks_recover(struct tasks *tasks, struct err *err)
             request_records_free(records, count);
             return -1;
         }
-        task->prepared = true;
+        task->prepared = task->began = true;
         task_recover_reboot(task);
         log_info("%s %s goes on at step %u of %zu%s",
                  operation_name(task->record.request.operation), task->record.request.slice,
@@ -289,7 +288,7 @@ int tasks_recover(struct tasks *tasks, struct err *err)
                  task->record.phase == REQUEST_UNDOING ? ", backwards" : "");
     }
     request_records_free(records, count);
-    kick_later(tasks);
+    tasks_kick(tasks);
     return 0;
 }
 
@@ -369,7 +368,7 @@ int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struc
     struct task *task = append(tasks, &record);
     if (task->record.request.operation == OP_SLICE_TERMINATE)
         make_way(tasks, task);
-    kick_later(tasks);
+    tasks_kick(tasks);
     return 1;
 }
 
@@ -415,7 +414,7 @@ unsigned tasks_count(const struct tasks *tasks)
 void tasks_drain(struct tasks *tasks)
 {
     tasks->draining = true;
-    kick_later(tasks);
+    tasks_kick(tasks);
 }
 
 int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,

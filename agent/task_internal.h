@@ -8,7 +8,8 @@
 
 #include <sys/types.h>
 
-/* How often a worker that died is started again before the request is given up. */
+/* How often a worker that died is started again to carry the request on, before it is undone as far
+ * as it can be. Undoing is never given up. */
 #define TASK_ATTEMPTS 3
 
 struct task {
@@ -25,8 +26,10 @@ struct task {
     bool wants_room;         /* waits until the image that is being collected has gone */
     uint64_t short_bytes;    /* of disk, when it was refused for that while at work */
     unsigned again;          /* how often it was put back for that */
+    bool began;              /* a worker has begun, or may have before the agent's start */
     unsigned attempts;
-    pid_t worker; /* 0: waits */
+    unsigned retry_timer; /* the next worker waits for it; 0 for none */
+    pid_t worker;         /* 0: waits */
     struct wire wire;
     uint64_t reported_ms; /* when the last progress was */
     int reported_percent;
@@ -133,6 +136,7 @@ void task_kill(struct task *task);
 void task_cancel(struct task *task);
 
 /* task.c */
+void tasks_kick(struct tasks *tasks);
 void task_finish(struct task *task, const struct err *error);
 
 #endif

@@ -10,8 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define UNDO_TRIES 3
-#define UNDO_PAUSE_SECONDS 1
+/* How often a step that must succeed is tried by one worker, and the pause before the second time;
+ * it doubles from there. */
+#define STEP_TRIES 3
+#define TRY_PAUSE_MS 100
 
 struct worker {
     const struct worker_job *job;
@@ -43,6 +45,19 @@ static void report(void *argument, int percent, uint64_t mapped_bytes)
                              (json_int_t)mapped_bytes));
 }
 
+/* true when the step may be tried once more. */
+static bool try_again(const char *what, const struct step *step, unsigned *tries,
+                      const struct err *error)
+{
+    log_error("cannot %s %s: %s: %s", what, step_name(step->kind), err_code_name(error->code),
+              error->message);
+    if (++*tries >= STEP_TRIES)
+        return false;
+    long pause_ms = TRY_PAUSE_MS << (*tries - 1);
+    nanosleep(&(struct timespec){.tv_nsec = pause_ms * 1000000}, NULL);
+    return true;
+}
+
 /* `output` is what the step before has given: it travels with the question for this one, so that the
  * parent records both in one transaction. It is taken over, and replaced by this step's. */
 static int run_step(struct worker *worker, unsigned index, json_t **output, struct err *err)
@@ -62,8 +77,13 @@ static int run_step(struct worker *worker, unsigned index, json_t **output, stru
     }
     json_decref(answer);
     *output = json_object();
-    if (step_run(step, &worker->context, *output, err) == 0)
-        return 0;
+    unsigned tries = 0;
+    do {
+        json_object_clear(*output);
+        if (step_run(step, &worker->context, *output, err) == 0)
+            return 0;
+        /* Before the point of no return a failure costs little: all is taken back. */
+    } while (index >= worker->job->plan->forward_from && try_again("do", step, &tries, err));
     json_decref(*output);
     *output = NULL;
     return -1;
@@ -72,28 +92,31 @@ static int run_step(struct worker *worker, unsigned index, json_t **output, stru
 static void undo_step(struct worker *worker, unsigned index)
 {
     const struct step *step = &worker->job->plan->steps[index];
+    unsigned tries = 0;
     struct err err;
     json_t *answer = ask(worker, json_pack("{s:s, s:i}", "type", "undo", "step", (int)index));
     bool keep = json_is_true(json_object_get(answer, "keep"));
     json_decref(answer);
     if (keep)
         return;
-    for (int left = UNDO_TRIES; step_undo(step, &worker->context, &err) < 0;) {
-        log_error("cannot undo %s: %s: %s", step_name(step->kind), err_code_name(err.code),
-                  err.message);
-        if (--left == 0) {
-            tell(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "residue", "step", (int)index,
-                                   "code", err_code_name(err.code), "message", err.message));
-            return;
-        }
-        nanosleep(&(struct timespec){.tv_sec = UNDO_PAUSE_SECONDS}, NULL);
+    while (step_undo(step, &worker->context, &err) < 0) {
+        if (try_again("undo", step, &tries, &err))
+            continue;
+        /* The parent starts another worker later, from this step. */
+        json_decref(
+            ask(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "residue", "step", (int)index,
+                                  "code", err_code_name(err.code), "message", err.message)));
+        _exit(1);
     }
 }
 
 static void undo_from(struct worker *worker, unsigned index)
 {
-    for (unsigned k = index + 1; k-- > 0;)
+    for (unsigned k = index + 1; k-- > 0;) {
+        if (k < index && step_is_final(worker->job->plan->steps[k].kind))
+            break;
         undo_step(worker, k);
+    }
     tell(worker, json_pack("{s:s}", "type", "undone"));
 }
 

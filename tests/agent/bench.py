@@ -130,7 +130,10 @@ class Bench:
         assert self.world.ended["error"]["code"] == code, self.world.ended
         store = audit(self.node)
         if self.undone(store, request):
-            assert summary(store) == self.before, "what was there before"
+            now = summary(store)
+            if self.operation.op == "slice.provision":  # an image that has come whole stays
+                now["images"] = [image for image in now["images"] if image in self.before["images"]]
+            assert now == self.before, "what was there before"
         self.settings()
         assert self.run(str(uuid.uuid4())) is not None
         self.verify_done()
