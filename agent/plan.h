@@ -19,7 +19,8 @@
     X(DISK_CLONE, "disk.clone")           /* undo: the clone is removed */                         \
     X(DISK_ACTIVATE, "disk.activate")     /* undo: deactivated */                                  \
     X(SEED_WRITE, "seed.write")           /* undo: deactivated, and removed when `flag` */         \
-    X(DOMAIN_START, "domain.start")       /* `thin_id` disk, `origin_id` seed; undo: destroyed */  \
+    X(DOMAIN_START, "domain.start")       /* `thin_id` disk, `origin_id` seed; undo: destroyed, */ \
+                                          /* and without a console when `flag` */                  \
     X(DOMAIN_SHUTDOWN, "domain.shutdown") /* `flag`: reboot */                                     \
     X(DOMAIN_WAIT, "domain.wait")         /* at most `seconds`, then goes on */                    \
     X(DOMAIN_DESTROY, "domain.destroy")                                                            \

@@ -96,7 +96,9 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
     struct storage *storage = &context->backend->storage;
     switch (step->kind) {
     case STEP_DOMAIN_START:
-        return hypervisor->domain_destroy(hypervisor->state, context->slice->id, err);
+        if (hypervisor->domain_destroy(hypervisor->state, context->slice->id, err) < 0)
+            return -1;
+        return step->flag ? console_remove(context->paths.console_dir, context->slice->id, err) : 0;
     case STEP_DOMAIN_PAUSE:
         return undo_pause(hypervisor->domain_unpause, context, err);
     case STEP_DOMAIN_UNPAUSE:

@@ -138,16 +138,37 @@ static bool may_start(struct task *task)
     return true;
 }
 
+static int check_deadline(const struct request *request, struct err *err)
+{
+    char text[TIME_TEXT_BYTES];
+    if (!request->deadline_ms || wall_ms() <= request->deadline_ms)
+        return 0;
+    time_format(request->deadline_ms, text);
+    return err_set(err, ERR_DEADLINE_PASSED, "the deadline %s has passed", text);
+}
+
+/* A request that is cancelled leaves what is desired as it was. */
+static void note_desired(struct task *task, json_t *scratch)
+{
+    struct slice slice;
+    struct err err;
+    if (must(store_slice_find(task->tasks->config.store, task->record.request.slice, &slice, &err),
+             &err) == 0)
+        return;
+    json_object_set_new(scratch, "desired_running", json_boolean(slice.desired_running));
+    slice_free(&slice);
+}
+
 static int prepare(struct task *task, struct err *err)
 {
     struct store *store = task->tasks->config.store;
     struct request_record *record = &task->record;
     struct err store_error;
-    if (record->request.deadline_ms && wall_ms() > record->request.deadline_ms) {
-        char text[TIME_TEXT_BYTES];
-        time_format(record->request.deadline_ms, text);
-        return err_set(err, ERR_DEADLINE_PASSED, "the deadline %s has passed", text);
-    }
+    if (check_deadline(&record->request, err) < 0)
+        return -1;
+    json_decref(record->scratch);
+    record->scratch = json_object();
+    note_desired(task, record->scratch);
     must(store_begin(store, &store_error), &store_error);
     if (task_prepare(task, err) < 0) {
         store_rollback(store);
@@ -157,9 +178,8 @@ static int prepare(struct task *task, struct err *err)
     }
     record->phase = REQUEST_RUNNING;
     record->step = 0;
-    json_decref(record->scratch);
-    record->scratch = json_pack("{s:o, s:s}", "plan", plan_to_json(&task->plan), "boot_id",
-                                task->tasks->config.boot_id);
+    json_object_set_new(record->scratch, "plan", plan_to_json(&task->plan));
+    json_object_set_new(record->scratch, "boot_id", json_string(task->tasks->config.boot_id));
     must(store_request_update(store, record, &store_error), &store_error);
     must(store_commit(store, &store_error), &store_error);
     task->prepared = true;
@@ -167,9 +187,20 @@ static int prepare(struct task *task, struct err *err)
     return 0;
 }
 
+static void cancel(struct task *task)
+{
+    struct err err = {0};
+    bool done = check_deadline(&task->record.request, &err) == 0 && task_cancel(task, &err) == 0;
+    task_finish(task, done ? NULL : &err);
+}
+
 static void begin(struct task *task)
 {
     struct err err = {0};
+    if (task->record.request.operation == OP_REQUEST_CANCEL) {
+        cancel(task);
+        return;
+    }
     task->wants_room = false;
     if (!task->prepared && prepare(task, &err) < 0) {
         if (!task_wait_for_room(task, &err))
@@ -303,11 +334,8 @@ static void make_way(struct tasks *tasks, struct task *terminate)
             continue;
         if (task->record.request.operation == OP_SLICE_PROVISION)
             terminate->replaces_provision = true;
-        if (!task->prepared)
-            task_finish(task, &cancelled);
-        else if (task->worker && task->record.phase == REQUEST_RUNNING &&
-                 task->record.step < task->plan.forward_from)
-            task_cancel(task);
+        if (task_is_revocable(task))
+            task_take_back(task, &cancelled);
     }
 }
 
@@ -368,6 +396,8 @@ int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struc
     struct task *task = append(tasks, &record);
     if (task->record.request.operation == OP_SLICE_TERMINATE)
         make_way(tasks, task);
+    if (task->record.request.operation == OP_REQUEST_CANCEL)
+        begin(task);
     tasks_kick(tasks);
     return 1;
 }

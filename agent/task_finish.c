@@ -269,9 +269,13 @@ static void failed_slice(struct task *task)
     struct slice slice;
     if (!find_slice(task, &slice))
         return;
+    const json_t *desired = json_object_get(task->record.scratch, "desired_running");
+    bool cancelled = task->record.error.code == ERR_CANCELLED;
     keep_replaced(task, &slice);
-    slice.error = task->record.error;
-    bool cancelled = slice.error.code == ERR_CANCELLED;
+    if (!cancelled)
+        slice.error = task->record.error;
+    else if (json_is_boolean(desired))
+        slice.desired_running = json_is_true(desired);
     if (slice.domain_id >= 0) /* paused when it was; the watch of domains looks after this */
         set_state(task, &slice, slice.state == SLICE_PAUSED ? SLICE_PAUSED : SLICE_RUNNING,
                   "failed");

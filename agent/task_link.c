@@ -51,9 +51,11 @@ static void start_undo(struct task *task, const struct err *error)
 /* --- The worker's messages ------------------------------------------------------------------------ */
 
 /* Undoing from outside the worker's own course: it is ended and a new one goes backwards. */
-static void turn_back(struct task *task, const struct err *error)
+void task_turn_back(struct task *task, const struct err *error)
 {
     task_kill(task);
+    loop_cancel(task->tasks->config.loop, task->retry_timer);
+    task->retry_timer = 0;
     start_undo(task, error);
     task->attempts = 0;
     task_spawn(task);
@@ -95,7 +97,7 @@ static bool on_begin(struct task *task, unsigned index, const json_t *output)
     task->reported_percent = -1;
     if (record_end(task, index, output, &err) < 0) {
         commit(task);
-        turn_back(task, &err);
+        task_turn_back(task, &err);
         return false;
     }
     int passed = task_gate(task, step, &err);
@@ -117,7 +119,7 @@ static void on_done(struct task *task, const json_t *output)
     int kept = record_end(task, (unsigned)task->plan.count, output, &err);
     commit(task);
     if (kept < 0) {
-        turn_back(task, &err);
+        task_turn_back(task, &err);
         return;
     }
     task_kill(task);
@@ -158,7 +160,7 @@ static bool on_progress(struct task *task, int percent, uint64_t mapped_bytes)
     }
     commit(task);
     if (fits < 0) {
-        turn_back(task, &err);
+        task_turn_back(task, &err);
         return false;
     }
     return true;
@@ -243,14 +245,10 @@ static bool on_message(struct task *task, const json_t *message)
 static void on_death(struct task *task, int status)
 {
     struct err error = {0};
-    if (task->cancelled)
-        err_set(&error, ERR_CANCELLED, "cancelled: the slice is terminated");
-    else
-        err_set(&error, ERR_INTERNAL, "the worker ended with %s %d",
-                WIFSIGNALED(status) ? "signal" : "status",
-                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    if (!task->cancelled)
-        log_error("%s: %s", operation_name(task->record.request.operation), error.message);
+    err_set(&error, ERR_INTERNAL, "the worker ended with %s %d",
+            WIFSIGNALED(status) ? "signal" : "status",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    log_error("%s: %s", operation_name(task->record.request.operation), error.message);
     bool undoing = task->record.phase == REQUEST_UNDOING;
     bool forward = !undoing && task->record.step >= task->plan.forward_from;
     if (undoing || (forward && task->attempts + 1 < TASK_ATTEMPTS)) {
@@ -284,12 +282,6 @@ static int reap(struct task *task)
 void task_kill(struct task *task)
 {
     reap(task);
-}
-
-void task_cancel(struct task *task)
-{
-    task->cancelled = true;
-    kill(task->worker, SIGKILL);
 }
 
 static void readable(void *context, int fd, short events)
@@ -339,7 +331,6 @@ void task_spawn(struct task *task)
                              .config = &tasks->config};
     int sockets[2];
     load(task, &job, &slice, &image);
-    task->cancelled = false;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0 ||
         (task->worker = fork()) < 0) {
         log_error("cannot start a worker: %s", strerror(errno));

@@ -192,22 +192,20 @@ class Bench:
         held = self.node.sim / "held"
         wait_until(lambda: held.exists() or self.readable(asked[0]), "the moment or the end")
         other = self.node.connect()
-        number = other.send("request.cancel", {"request": request})
+        number = other.send("request.cancel", {"args": {"request": request}, "wait": True})
         self.settings()
-        refusal = None
         try:
-            other.answer(number)
-        except Refused as refused:
-            refusal = refused
+            answer = other.answer(number)
         finally:
             other.close()
         ended = self.end(request, asked)
         assert ended is not None, self.node.log()
         if ended["phase"] == "done":
-            assert refusal is not None, "what was cancelled is not done"
+            assert answer["phase"] == "failed", "what was cancelled is not done"
+            assert answer["error"]["code"] in ("too_late", "invalid_argument"), answer
             self.verify_done()
             return "done"
-        assert refusal is None
+        assert answer["phase"] == "done", answer
         self.verify_failed(request, "cancelled")
         return "cancelled"
 

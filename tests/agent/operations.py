@@ -24,7 +24,8 @@ class World:
     images: Images
     image: dict[str, Any] = field(default_factory=dict)
     slice: str = field(default_factory=lambda: str(uuid.uuid4()))
-    other: str = field(default_factory=lambda: str(uuid.uuid4()))  # a snapshot's id, or what it is
+    other: str = field(default_factory=lambda: str(uuid.uuid4()))  # a snapshot
+    clone: str = field(default_factory=lambda: str(uuid.uuid4()))  # a slice made of it
     ended: dict[str, Any] = field(default_factory=dict)  # the request's end, for `check`
 
     def provision(self, **changes: Any) -> None:
@@ -55,13 +56,13 @@ class Operation:
 
 
 # Operations that change nothing in the backend: there is nothing to be left half done.
-WITHOUT_BACKEND = {"slice.console", "node.report", "node.drain"}
+WITHOUT_BACKEND = {"slice.console", "node.report", "node.drain", "request.cancel"}
 
 # Ends with the machine: test_node.py.
 WITH_THE_MACHINE = {"node.reboot"}
 
 # Operations under way whose entries come with them or right after.
-EXPECTED = {"slice.resize", "snapshot.export", "request.cancel"}
+EXPECTED = {"slice.resize", "snapshot.export"}
 
 
 def _image(world: World) -> None:
@@ -138,6 +139,18 @@ def _has_snapshot(world: World) -> None:
     assert [item["id"] for item in world.node.slices()[world.slice]["snapshots"]] == [world.other]
 
 
+def _clone_args(world: World) -> dict[str, Any]:
+    args = slice_args(world.image, name="clone", snapshot=world.other)
+    del args["image"]
+    return args
+
+
+def _is_cloned(world: World) -> None:
+    assert set(world.node.slices()) == {world.slice, world.clone}
+    assert world.node.state(world.clone) == "running"
+    assert world.node.disk(world.clone).open("rb").read(len(DATA)) == DATA
+
+
 def _has_no_snapshot(world: World) -> None:
     assert world.node.slices()[world.slice]["snapshots"] == []
 
@@ -211,6 +224,9 @@ OPERATIONS = [
     Operation("provision", "slice.provision", _fetched, _provision(), _is_running),
     Operation("provision-stopped", "slice.provision", _fetched, _provision(desired="stopped"),
               _is_stopped),
+    Operation("clone", "slice.provision", _running_changed,
+              lambda world: (world.clone, _clone_args(world)),
+              _is_cloned),
     Operation("start", "slice.start", _stopped, _slice(), _is_running),
     Operation("stop", "slice.stop", World.provision, _slice(timeout_seconds=1), _is_stopped),
     Operation("stop-force", "slice.stop", World.provision, _slice(force=True), _is_stopped, forward=True),

@@ -102,6 +102,14 @@ def test_undoing_is_interrupted_too(benches: Benches) -> None:
     benches.run(runs)
 
 
+def test_cancelled_at_each_moment(benches: Benches) -> None:
+    """Before the point of no return all is taken back, after it the cancelling is refused."""
+    ended = benches.run({f"cancelled at {number} {moment}": lambda bench, n=number:
+                         bench.cancel_at(n) for number, moment in enumerate(benches.moments, 1)})
+    assert set(ended) <= {"cancelled", "done"}
+    assert "cancelled" in ended or benches.all[0].operation.forward
+
+
 def test_the_table_has_every_operation() -> None:
     """Whoever adds an operation adds an entry: HACKING.md tells how."""
     text = MODEL.read_text()
