@@ -3,6 +3,7 @@
 
 #include "log.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
  * it doubles from there. */
 #define STEP_TRIES 3
 #define TRY_PAUSE_MS 100
+#define FIRST_FREE_DESCRIPTOR 5
 
 struct worker {
     const struct worker_job *job;
@@ -141,7 +143,8 @@ static void run_from(struct worker *worker, unsigned index)
     tell(worker, done);
 }
 
-static void leave_parent(int socket)
+/* Keeps nothing of the parent's but the socket and the lock, which programs that it runs do not get. */
+static void leave_parent(int socket, int lock)
 {
     sigset_t none;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -149,16 +152,17 @@ static void leave_parent(int socket)
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_IGN);
     log_open("sliced", LOG_LEVEL_INFO, NULL);
-    if (dup2(socket, 3) < 0)
+    lock = fcntl(lock, F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR);
+    if (lock < 0 || dup2(socket, 3) < 0 || dup3(lock, 4, O_CLOEXEC) < 0)
         _exit(1);
-    syscall(SYS_close_range, 4u, ~0u, 0u);
+    syscall(SYS_close_range, 5u, ~0u, 0u);
 }
 
 void task_worker(const struct worker_job *job, int socket)
 {
     struct worker worker = {.job = job};
     struct err err;
-    leave_parent(socket);
+    leave_parent(socket, job->config->lock);
     wire_init(&worker.wire, 3);
     if (backend_open(&job->config->backend_options, &worker.backend, &err) < 0) {
         log_error("a worker cannot open the backend: %s", err.message);
