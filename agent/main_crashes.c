@@ -74,7 +74,10 @@ unsigned crashes_note(struct agent *agent, const char *slice)
 void crashes_forget(struct agent *agent, const char *slice)
 {
     char name[NAME_BYTES];
+    CLEANUP_FREE char *text = NULL;
     struct err err;
     name_of(name, slice);
-    must(store_set(agent->store, name, NULL, &err), &err);
+    must(store_get(agent->store, name, &text, &err), &err);
+    if (text)
+        must(store_set(agent->store, name, NULL, &err), &err);
 }

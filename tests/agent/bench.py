@@ -160,11 +160,10 @@ class Bench:
         self.settings(kill_moment=counts["moments"] + moment, fail=fail)
         ended = self.run(request)
         self.settings(fail=fail)
-        if ended is None:
+        died = ended is None or not self.alive()
+        if died:
             ended = self.restart(request)
-            died = True
-        else:
-            died = False
+        assert ended is not None
         if faults and ended["phase"] == "failed":
             self.verify_failed(request)
         else:
@@ -208,6 +207,14 @@ class Bench:
         assert answer["phase"] == "done", answer
         self.verify_failed(request, "cancelled")
         return "cancelled"
+
+    def alive(self) -> bool:
+        """Whether it did not die right after its answer."""
+        try:
+            self.node.call("node.status")
+        except OSError:
+            return False
+        return True
 
     @staticmethod
     def readable(connection: Connection) -> bool:
