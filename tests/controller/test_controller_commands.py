@@ -260,18 +260,6 @@ def test_request_is_cancelled(controller: Controller, sim: SimNode) -> None:
     assert row["op"] == "request.cancel" and row["args"] == {"request": said["request"]}
 
 
-def test_requests_that_the_simulated_node_refuses(controller: Controller, sim: SimNode) -> None:
-    volume, slice_id = str(uuid.uuid4()), str(uuid.uuid4())
-    for op, args, on in (("volume.create", {"name": "v", "size_gib": 1}, None),
-                         ("volume.attach", {}, slice_id), ("volume.detach", {}, None),
-                         ("volume.resize", {"size_gib": 2}, None), ("volume.delete", {}, None)):
-        text = json.dumps({"volume": volume, **args})
-        words = ["--slice", on] if on else []
-        status, _, err = controller.run("request", op, "--args", text, *words, "--node", "rack1-7",
-                                        "--unchecked", "--wait")
-        assert status == FAILED and "slice_not_found" in err, err
-
-
 def test_nodes(controller: Controller, sim: SimNode) -> None:
     (row,) = controller.json("nodes")
     assert (row["id"], row["name"], row["state"]) == (sim.node.id, "rack1-7", "online")
