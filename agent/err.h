@@ -43,6 +43,8 @@
     X(TIMEOUT, "timeout")                                                                          \
     X(CANCELLED, "cancelled")                                                                      \
     X(DEADLINE_PASSED, "deadline_passed")                                                          \
+    X(TOO_LATE, "too_late")                                                                        \
+    X(BUSY, "busy")                                                                                \
     X(TOKEN_INVALID, "token_invalid")                                                              \
     X(TOKEN_USED, "token_used")                                                                    \
     X(TOKEN_EXPIRED, "token_expired")                                                              \

@@ -129,6 +129,7 @@ static void open_store(struct agent *agent)
     CLEANUP_FREE char *path = xasprintf("%s/sliced.db", agent->options.state_dir);
     CLEANUP_FREE char *identity = xasprintf("%s/identity", agent->options.state_dir);
     struct err err;
+    agent->lock = state_lock(agent->options.state_dir);
     must(store_open(path, &agent->store, &err), &err);
     must(identity_load(&agent->identity, identity, &err), &err);
     agent->outbox = outbox_new(agent->store);
@@ -154,6 +155,7 @@ static void open_tasks(struct agent *agent)
                                             .console_dir = options->console_dir,
                                             .grub_dir = options->grub_dir},
                                   .workers = options->workers,
+                                  .lock = agent->lock,
                                   .context = agent,
                                   .ca = task_ca,
                                   .report = task_report,
@@ -207,6 +209,7 @@ static void close_all(struct agent *agent)
     identity_free(&agent->identity);
     conf_free(&agent->conf);
     loop_free(agent->loop);
+    close(agent->lock);
     free(agent->ram_state_dir);
     free(agent->ram_console_dir);
 }

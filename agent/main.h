@@ -90,10 +90,14 @@ struct agent {
     unsigned status_timer;
     unsigned events_timer;
     bool draining;
+    int lock; /* of the state folder */
 };
 
 /* main_options.c: exits with a message when they are wrong. */
 void options_parse(int argc, char **argv, struct options *options);
+
+/* main_lock.c: a descriptor that holds the lock; exits when another agent has it. */
+int state_lock(const char *folder);
 
 /* main_conf.c */
 void conf_read(const char *run_dir, struct conf_values *conf);
@@ -152,6 +156,12 @@ void health_open(struct agent *agent);
 void health_close(struct agent *agent);
 /* Before the store is opened: a state volume that is full gets back what was kept for this. */
 void health_make_room(const struct agent *agent);
+/* main_crashes.c: how often a slice has crashed lately; `note` counts one more. */
+#define CRASHES_MAX 5
+#define CRASHES_WITHIN_MS (10 * 60 * 1000)
+unsigned crashes_recent(struct agent *agent, const char *slice);
+unsigned crashes_note(struct agent *agent, const char *slice);
+void crashes_forget(struct agent *agent, const char *slice);
 
 /* main_uplink.c, main_uplink_calls.c: the session with the controller. */
 void uplink_open(struct agent *agent);

@@ -16,8 +16,6 @@
 #define BOOT_WATCH_MS 180000 /* a boot loader under emulation and load takes its time */
 #define BOOT_TEXT_LIMIT (64u << 10)
 #define CONSOLE_EVENT_BYTES 4096
-#define CRASHES_MAX 5
-#define CRASHES_WITHIN_MS (10 * 60 * 1000)
 #define QUICK_REBOOT_MS 30000 /* a reboot so soon counts as a crash: kernels that panic reboot */
 
 struct watched {
@@ -26,8 +24,6 @@ struct watched {
     uint64_t console_from;
     bool boot_decided;
     bool loader_failed; /* seen once; a second look decides */
-    uint64_t crashes[CRASHES_MAX];
-    unsigned crash_count; /* in all; the array is a ring */
     struct watched *next;
 };
 
@@ -101,26 +97,16 @@ static void fail_slice(struct agent *agent, struct slice *slice, const struct er
     tasks_submit_internal(agent->tasks, OP_SLICE_STOP, slice->id);
 }
 
-static unsigned recent_crashes(struct watched *watched)
-{
-    uint64_t now = monotonic_ms();
-    unsigned recent = 0;
-    for (unsigned i = 0; i < watched->crash_count && i < CRASHES_MAX; i++)
-        recent += now - watched->crashes[i] < CRASHES_WITHIN_MS;
-    return recent;
-}
-
 static void crashed(struct agent *agent, struct slice *slice, const char *what)
 {
-    struct watched *watched = watch_slice(agent, slice->id);
     struct err error;
-    watched->crashes[watched->crash_count++ % CRASHES_MAX] = monotonic_ms();
+    unsigned crashes = crashes_note(agent, slice->id);
     if (!slice->restart_on_crash) {
         err_set(&error, ERR_HYPERVISOR_ERROR, "the slice %s; it is not to be restarted", what);
         fail_slice(agent, slice, &error);
         return;
     }
-    if (recent_crashes(watched) >= CRASHES_MAX) {
+    if (crashes >= CRASHES_MAX) {
         err_set(&error, ERR_CRASH_LOOP, "the slice %s, for the %dth time within %d minutes", what,
                 CRASHES_MAX, CRASHES_WITHIN_MS / 60000);
         fail_slice(agent, slice, &error);
@@ -166,11 +152,11 @@ static void ended(struct agent *agent, struct slice *slice, enum shutdown_reason
         log_info("slice %s reboots", slice->name);
         tasks_submit_internal(agent->tasks, OP_SLICE_REBOOT, slice->id);
     } else if (reason == SHUTDOWN_REBOOT) {
-        if (recent_crashes(watched) + 1 >= CRASHES_MAX) {
+        if (crashes_recent(agent, slice->id) + 1 >= CRASHES_MAX) {
             crashed(agent, slice, "rebooted again at once");
             return;
         }
-        watched->crashes[watched->crash_count++ % CRASHES_MAX] = monotonic_ms();
+        crashes_note(agent, slice->id);
         tasks_submit_internal(agent->tasks, OP_SLICE_REBOOT, slice->id);
     } else {
         crashed(agent, slice, reason == SHUTDOWN_CRASH ? "crashed" : "ended for a reason unknown");
@@ -369,8 +355,10 @@ void domains_open(struct agent *agent)
 void domains_request_finished(struct agent *agent, const struct request_record *record)
 {
     /* What happened to the domain meanwhile was left to the request. */
-    if (record->request.operation == OP_SLICE_TERMINATE && record->phase == REQUEST_DONE)
+    if (record->request.operation == OP_SLICE_TERMINATE && record->phase == REQUEST_DONE) {
         forget(agent->domains, record->request.slice);
+        crashes_forget(agent, record->request.slice);
+    }
     if (record->request.slice[0] ||
         strncmp(operation_name(record->request.operation), "volume.", 7) == 0)
         check_soon(agent);

@@ -264,6 +264,21 @@ static void watch_calls(void *context)
     }
 }
 
+static void readable(void *context, int fd, short events);
+
+/* A child that does not read must not hold up the loop: what there is no room for waits, and
+ * watch_calls ends a child that never answers. */
+static void flush(struct agent *agent)
+{
+    struct uplink *uplink = agent->uplink;
+    struct err err;
+    int result = wire_flush(&uplink->wire, &err);
+    if (result < 0)
+        log_warning("to sliced-net: %s", err.message); /* its end is seen when reading */
+    loop_watch(agent->loop, uplink->child.socket, result == 0 ? POLLIN | POLLOUT : POLLIN, readable,
+               agent);
+}
+
 static void readable(void *context, int fd, short events)
 {
     struct agent *agent = context;
@@ -271,7 +286,8 @@ static void readable(void *context, int fd, short events)
     struct err err;
     json_t *message;
     (void)fd;
-    (void)events;
+    if (events & POLLOUT)
+        flush(agent);
     int result = wire_fill(&uplink->wire, &err);
     while (result >= 0 && uplink->child.pid &&
            (result = wire_take(&uplink->wire, &message, &err)) == 1) {
@@ -286,9 +302,11 @@ bool uplink_send(struct agent *agent, json_t *message)
 {
     struct err err;
     bool there = agent->uplink->child.pid != 0;
-    bool sent = there && wire_send(&agent->uplink->wire, message, &err) == 0;
+    bool sent = there && wire_queue(&agent->uplink->wire, message, &err) == 0;
     if (there && !sent)
-        log_warning("to sliced-net: %s", err.message); /* its end is seen when reading */
+        log_warning("to sliced-net: %s", err.message);
+    else if (there && agent->uplink->wire.output_used > 0)
+        flush(agent);
     json_decref(message);
     return sent;
 }

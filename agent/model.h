@@ -65,6 +65,7 @@ enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_XZ, COMPRESSI
     X(VOLUME_RESIZE, "volume.resize")                                                              \
     X(VOLUME_DELETE, "volume.delete")                                                              \
     X(NODE_REPORT, "node.report")                                                                  \
+    X(REQUEST_CANCEL, "request.cancel")                                                            \
     X(NODE_DRAIN, "node.drain")                                                                    \
     X(NODE_REBOOT, "node.reboot")
 
@@ -228,6 +229,8 @@ int console_parse(const json_t *args, struct console_args *console, struct err *
 /* node.drain: whether the node is to take no new work, or to take it again. */
 int drain_parse(const json_t *args, bool *drain, struct err *err);
 /* For the operations without arguments. */
+/* request.cancel's: the request that is to be cancelled. */
+int cancel_parse(const json_t *args, char request[static UUID_TEXT_BYTES], struct err *err);
 int no_args_parse(const json_t *args, struct err *err);
 
 /* What the next domain of a slice is built with. */

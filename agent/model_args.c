@@ -17,6 +17,16 @@ int no_args_parse(const json_t *args, struct err *err)
     return fields_open(&fields, args, "", err) || fields_end(&fields) ? -1 : 0;
 }
 
+int cancel_parse(const json_t *args, char request[static UUID_TEXT_BYTES], struct err *err)
+{
+    struct fields fields;
+
+    if (fields_open(&fields, args, "", err) || field_uuid(&fields, "request", REQUIRED, request) ||
+        fields_end(&fields))
+        return -1;
+    return 0;
+}
+
 int stop_parse(const json_t *args, struct stop_args *stop, struct err *err)
 {
     struct fields fields;

@@ -22,6 +22,11 @@ const char *step_name(enum step_kind kind)
     return kind < STEP_COUNT ? names[kind] : "unknown";
 }
 
+bool step_is_final(enum step_kind kind)
+{
+    return kind == STEP_DISK_SWAP;
+}
+
 static struct step *add(struct plan *plan, enum step_kind kind)
 {
     plan->steps = xrealloc(plan->steps, (plan->count + 1) * sizeof(*plan->steps));
@@ -61,12 +66,14 @@ static void add_import(struct plan *plan, const struct plan_facts *facts)
     step->format = image->format;
 }
 
-/* `first`: the seed's volume is made here, so that an undo removes it. */
+/* `first`: the seed's volume and the console are made here, so that an undo removes them. */
 static void add_start(struct plan *plan, const struct slice *slice, uint32_t disk_id, bool first)
 {
     add_volume(plan, STEP_DISK_ACTIVATE, "slice", slice->id, disk_id)->bytes = disk_bytes(slice);
     add_volume(plan, STEP_SEED_WRITE, "seed", slice->id, slice->seed_thin_id)->flag = first;
-    add_volume(plan, STEP_DOMAIN_START, NULL, NULL, disk_id)->origin_id = slice->seed_thin_id;
+    struct step *step = add_volume(plan, STEP_DOMAIN_START, NULL, NULL, disk_id);
+    step->origin_id = slice->seed_thin_id;
+    step->flag = first;
 }
 
 static void add_shutdown(struct plan *plan, const struct plan_facts *facts, bool reboot)
@@ -268,6 +275,7 @@ void plan_make(enum operation operation, const struct plan_facts *facts, struct 
     case OP_SLICE_CONSOLE:
     case OP_NODE_REPORT:
     case OP_NODE_DRAIN:
+    case OP_REQUEST_CANCEL:
     case OP_COUNT:
         break;
     }

@@ -19,7 +19,8 @@
     X(DISK_CLONE, "disk.clone")           /* undo: the clone is removed */                         \
     X(DISK_ACTIVATE, "disk.activate")     /* undo: deactivated */                                  \
     X(SEED_WRITE, "seed.write")           /* undo: deactivated, and removed when `flag` */         \
-    X(DOMAIN_START, "domain.start")       /* `thin_id` disk, `origin_id` seed; undo: destroyed */  \
+    X(DOMAIN_START, "domain.start")       /* `thin_id` disk, `origin_id` seed; undo: destroyed, */ \
+                                          /* and without a console when `flag` */                  \
     X(DOMAIN_SHUTDOWN, "domain.shutdown") /* `flag`: reboot */                                     \
     X(DOMAIN_WAIT, "domain.wait")         /* at most `seconds`, then goes on */                    \
     X(DOMAIN_DESTROY, "domain.destroy")                                                            \
@@ -92,6 +93,10 @@ void plan_make(enum operation operation, const struct plan_facts *facts, struct 
 void plan_free(struct plan *plan);
 
 const char *step_name(enum step_kind kind);
+
+/* Whether the store has taken over what the step was for: when it is done, what lies before it is
+ * not undone, also when a later step fails. */
+bool step_is_final(enum step_kind kind);
 
 /* The plan as the store keeps it, and back. */
 json_t *plan_to_json(const struct plan *plan);

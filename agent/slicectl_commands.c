@@ -36,7 +36,7 @@ const char command_usage[] =
     "  image fetch URL [--id ID] [--sha256 HEX] [--kind disk|kernel|ramdisk]\n"
     "              [--compression none|gzip|xz|zstd] [--format raw|qcow2|vhd]\n"
     "  image delete IMAGE\n"
-    "  request list | show ID | wait ID\n"
+    "  request list | show ID | wait ID | cancel ID\n"
     "  events                             as they come\n"
     "  node report\n"
     "  node drain | undrain               no new slices; taken back\n"
@@ -293,6 +293,9 @@ static int command_request(struct control *control, int count, char **words)
     const char *action = count > 0 ? words[0] : "";
     if (strcmp(action, "list") == 0 && count == 1)
         return list(control, "request.list", NULL, print_requests);
+    if (strcmp(action, "cancel") == 0 && count == 2)
+        return carry_out(control, "request.cancel", NULL, NULL,
+                         json_pack("{s:s}", "request", words[1]));
     if (count != 2 || (strcmp(action, "show") != 0 && strcmp(action, "wait") != 0))
         return EXIT_USAGE;
     json_t *request =

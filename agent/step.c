@@ -99,7 +99,9 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
     struct storage *storage = &context->backend->storage;
     switch (step->kind) {
     case STEP_DOMAIN_START:
-        return hypervisor->domain_destroy(hypervisor->state, context->slice->id, err);
+        if (hypervisor->domain_destroy(hypervisor->state, context->slice->id, err) < 0)
+            return -1;
+        return step->flag ? console_remove(context->paths.console_dir, context->slice->id, err) : 0;
     case STEP_DOMAIN_PAUSE:
         return undo_pause(hypervisor->domain_unpause, context, err);
     case STEP_DOMAIN_UNPAUSE:
@@ -118,12 +120,15 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
     case STEP_VOLUME_ACTIVATE:
     case STEP_DISK_PLUG:
     case STEP_DISK_UNPLUG:
+    case STEP_SNAPSHOT_MEASURE:
         break;
     default:
         return 0;
     }
     if (need_storage(context, err) < 0)
         return -1;
+    if (step->kind == STEP_SNAPSHOT_MEASURE)
+        return step->flag ? 0 : storage->deactivate(storage->state, step->name, err);
     if (step->kind == STEP_IMAGE_IMPORT)
         return step_image_undo(step, context, err);
     if (step->kind == STEP_DISK_PLUG)
@@ -134,9 +139,10 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
         return storage->deactivate(storage->state, step->name, err);
     /* A worker that died in the middle may have left the origin suspended: activating resumes it. */
     char path[VOLUME_PATH_BYTES];
-    if (step->kind == STEP_SNAPSHOT_TAKE && step->flag &&
-        storage->activate(storage->state, step->name, step->origin_id, step->bytes, false, path,
-                          err) < 0)
+    if (step->kind == STEP_SNAPSHOT_TAKE &&
+        ((step->flag && storage->activate(storage->state, step->name, step->origin_id, step->bytes,
+                                          false, path, err) < 0) ||
+         step_snapshot_hide(context, err) < 0))
         return -1;
     if (step->kind == STEP_DISK_ACTIVATE || step->kind == STEP_SEED_WRITE) {
         if (storage->deactivate(storage->state, step->name, err) < 0)

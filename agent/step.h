@@ -46,6 +46,8 @@ int step_file_remove(const struct step *step, struct step_context *context, stru
 int step_seed_write(const struct step *step, struct step_context *context, struct err *err);
 int step_snapshot_measure(const struct step *step, struct step_context *context, json_t *output,
                           struct err *err);
+/* Deactivates what step_snapshot_take looks at. */
+int step_snapshot_hide(struct step_context *context, struct err *err);
 int step_snapshot_take(const struct step *step, struct step_context *context, json_t *output,
                        struct err *err);
 int step_domain_start(const struct step *step, struct step_context *context, json_t *output,

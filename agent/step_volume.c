@@ -60,6 +60,14 @@ int step_snapshot_measure(const struct step *step, struct step_context *context,
                    output, err);
 }
 
+int step_snapshot_hide(struct step_context *context, struct err *err)
+{
+    struct storage *storage = &context->backend->storage;
+    char name[VOLUME_NAME_BYTES];
+    volume_name(name, "snap", context->slice->id);
+    return storage->deactivate(storage->state, name, err);
+}
+
 int step_snapshot_take(const struct step *step, struct step_context *context, json_t *output,
                        struct err *err)
 {

@@ -11,8 +11,6 @@
 /* Finished requests that are remembered, to answer repetitions. */
 #define REQUESTS_KEPT 2000
 
-static void kick_later(struct tasks *tasks);
-
 struct tasks *tasks_new(const struct tasks_config *config)
 {
     struct tasks *tasks = xcalloc(1, sizeof(*tasks));
@@ -24,6 +22,7 @@ static void task_free(struct task *task)
 {
     task_kill(task);
     loop_cancel(task->tasks->config.loop, task->timer);
+    loop_cancel(task->tasks->config.loop, task->retry_timer);
     request_record_free(&task->record);
     plan_free(&task->plan);
     free(task);
@@ -152,16 +151,37 @@ static bool may_start(struct task *task)
     return true;
 }
 
+static int check_deadline(const struct request *request, struct err *err)
+{
+    char text[TIME_TEXT_BYTES];
+    if (!request->deadline_ms || wall_ms() <= request->deadline_ms)
+        return 0;
+    time_format(request->deadline_ms, text);
+    return err_set(err, ERR_DEADLINE_PASSED, "the deadline %s has passed", text);
+}
+
+/* A request that is cancelled leaves what is desired as it was. */
+static void note_desired(struct task *task, json_t *scratch)
+{
+    struct slice slice;
+    struct err err;
+    if (must(store_slice_find(task->tasks->config.store, task->record.request.slice, &slice, &err),
+             &err) == 0)
+        return;
+    json_object_set_new(scratch, "desired_running", json_boolean(slice.desired_running));
+    slice_free(&slice);
+}
+
 static int prepare(struct task *task, struct err *err)
 {
     struct store *store = task->tasks->config.store;
     struct request_record *record = &task->record;
     struct err store_error;
-    if (record->request.deadline_ms && wall_ms() > record->request.deadline_ms) {
-        char text[TIME_TEXT_BYTES];
-        time_format(record->request.deadline_ms, text);
-        return err_set(err, ERR_DEADLINE_PASSED, "the deadline %s has passed", text);
-    }
+    if (check_deadline(&record->request, err) < 0)
+        return -1;
+    json_decref(record->scratch);
+    record->scratch = json_object();
+    note_desired(task, record->scratch);
     must(store_begin(store, &store_error), &store_error);
     if (task_prepare(task, err) < 0) {
         store_rollback(store);
@@ -171,8 +191,6 @@ static int prepare(struct task *task, struct err *err)
     }
     record->phase = REQUEST_RUNNING;
     record->step = 0;
-    if (!record->scratch)
-        record->scratch = json_object();
     json_object_set_new(record->scratch, "plan", plan_to_json(&task->plan));
     json_object_set_new(record->scratch, "boot_id", json_string(task->tasks->config.boot_id));
     must(store_request_update(store, record, &store_error), &store_error);
@@ -182,9 +200,20 @@ static int prepare(struct task *task, struct err *err)
     return 0;
 }
 
+static void cancel(struct task *task)
+{
+    struct err err = {0};
+    bool done = check_deadline(&task->record.request, &err) == 0 && task_cancel(task, &err) == 0;
+    task_finish(task, done ? NULL : &err);
+}
+
 static void begin(struct task *task)
 {
     struct err err = {0};
+    if (task->record.request.operation == OP_REQUEST_CANCEL) {
+        cancel(task);
+        return;
+    }
     task->wants_room = false;
     if (!task->prepared && prepare(task, &err) < 0) {
         if (!task_wait_for_room(task, &err))
@@ -203,7 +232,8 @@ static void begin(struct task *task)
 static bool begin_one(struct tasks *tasks, bool room)
 {
     for (struct task *task = tasks->first; task; task = task->next) {
-        bool waits = !task->worker && !task->follows && (room || task_is_console(task));
+        bool waits = !task->worker && !task->retry_timer && !task->follows &&
+                     (room || task_is_console(task));
         if (waits && !is_held_back(task) && may_start(task)) {
             begin(task);
             return true;
@@ -221,7 +251,7 @@ static void kick(void *context)
         ;
 }
 
-static void kick_later(struct tasks *tasks)
+void tasks_kick(struct tasks *tasks)
 {
     if (!tasks->kick_timer)
         tasks->kick_timer = loop_timer(tasks->config.loop, 0, kick, tasks);
@@ -276,7 +306,7 @@ void task_finish(struct task *task, const struct err *given)
     while (*place != task)
         place = &(*place)->next;
     *place = task->next;
-    kick_later(tasks);
+    tasks_kick(tasks);
     if (tasks->config.finished)
         tasks->config.finished(tasks->config.context, &task->record);
     task_free(task);
@@ -299,7 +329,7 @@ int tasks_recover(struct tasks *tasks, struct err *err)
             request_records_free(records, count);
             return -1;
         }
-        task->prepared = true;
+        task->prepared = task->began = true;
         task_recover_reboot(task);
         log_info("%s %s goes on at step %u of %zu%s",
                  operation_name(task->record.request.operation), task->record.request.slice,
@@ -307,7 +337,7 @@ int tasks_recover(struct tasks *tasks, struct err *err)
                  task->record.phase == REQUEST_UNDOING ? ", backwards" : "");
     }
     request_records_free(records, count);
-    kick_later(tasks);
+    tasks_kick(tasks);
     return 0;
 }
 
@@ -324,11 +354,8 @@ static void make_way(struct tasks *tasks, struct task *terminate)
             terminate->replaces_provision = true;
         if (task->follows)
             task_console_end(task, NULL);
-        else if (!task->prepared)
-            task_finish(task, &cancelled);
-        else if (task->worker && task->record.phase == REQUEST_RUNNING &&
-                 task->record.step < task->plan.forward_from)
-            task_cancel(task);
+        else if (task_is_revocable(task))
+            task_take_back(task, &cancelled);
     }
 }
 
@@ -389,7 +416,9 @@ int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struc
     struct task *task = append(tasks, &record);
     if (task->record.request.operation == OP_SLICE_TERMINATE)
         make_way(tasks, task);
-    kick_later(tasks);
+    if (task->record.request.operation == OP_REQUEST_CANCEL)
+        begin(task);
+    tasks_kick(tasks);
     return 1;
 }
 
@@ -435,7 +464,7 @@ unsigned tasks_count(const struct tasks *tasks)
 void tasks_drain(struct tasks *tasks)
 {
     tasks->draining = true;
-    kick_later(tasks);
+    tasks_kick(tasks);
 }
 
 int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,

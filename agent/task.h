@@ -26,6 +26,7 @@ struct tasks_config {
     struct backend_options backend_options; /* for the workers */
     struct node_paths paths;
     unsigned workers; /* how many run at a time */
+    int lock;         /* of the state folder, held by each worker as well */
     void *context;    /* of what follows */
     /* The controller's CA as PEM, for images from its own server; NULL for none. */
     const char *(*ca)(void *context);

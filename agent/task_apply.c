@@ -187,8 +187,18 @@ static void swap_disk(struct task *task, uint32_t thin_id)
     struct slice slice;
     if (!find_slice(task, &slice))
         return;
+    /* Until it is removed; a request that fails before must not forget it. */
+    if (slice.disk_thin_id != thin_id)
+        json_object_set_new(task->record.scratch, "replaced",
+                            json_integer((json_int_t)slice.disk_thin_id));
     slice.disk_thin_id = thin_id;
     put_slice(task, &slice);
+}
+
+static void removed(struct task *task, uint32_t thin_id)
+{
+    if (number(task->record.scratch, "replaced") == thin_id)
+        json_object_del(task->record.scratch, "replaced");
 }
 
 static void snapshot_taken(struct task *task, const json_t *output)
@@ -225,6 +235,9 @@ int task_apply_end(struct task *task, const struct step *step, const json_t *out
         return 0;
     case STEP_DISK_SWAP:
         swap_disk(task, step->thin_id);
+        return 0;
+    case STEP_VOLUME_REMOVE:
+        removed(task, step->thin_id);
         return 0;
     case STEP_DOMAIN_WAIT:
         json_object_set(scratch, "forced", json_object_get(output, "forced"));

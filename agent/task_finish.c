@@ -251,14 +251,37 @@ static void failed_provision(struct task *task)
         forget_image(task, "failed", &task->record.error);
 }
 
+/* A disk that was replaced and could not be removed becomes a snapshot: it is seen, counted, and goes
+ * with snapshot.delete or the slice. */
+static void keep_replaced(struct task *task, const struct slice *slice)
+{
+    struct err err;
+    json_int_t thin_id = json_integer_value(json_object_get(task->record.scratch, "replaced"));
+    struct snapshot snapshot = {.created_ms = wall_ms(),
+                                .thin_id = (uint32_t)thin_id,
+                                .reserved_bytes = slice->disk_gib * GIB,
+                                .size_bytes = slice->disk_gib * GIB};
+    if (thin_id <= 0)
+        return;
+    copy_text(snapshot.id, sizeof(snapshot.id), task->record.request.id);
+    copy_text(snapshot.slice, sizeof(snapshot.slice), slice->id);
+    copy_text(snapshot.name, sizeof(snapshot.name), "before-revert");
+    must(store_snapshot_put(task->tasks->config.store, &snapshot, &err), &err);
+}
+
 /* Whether its domain is there decides what a slice is now. */
 static void failed_slice(struct task *task)
 {
     struct slice slice;
     if (!find_slice(task, &slice))
         return;
-    slice.error = task->record.error;
-    bool cancelled = slice.error.code == ERR_CANCELLED;
+    const json_t *desired = json_object_get(task->record.scratch, "desired_running");
+    bool cancelled = task->record.error.code == ERR_CANCELLED;
+    keep_replaced(task, &slice);
+    if (!cancelled)
+        slice.error = task->record.error;
+    else if (json_is_boolean(desired))
+        slice.desired_running = json_is_true(desired);
     if (slice.domain_id >= 0) /* paused when it was; the watch of domains looks after this */
         set_state(task, &slice, slice.state == SLICE_PAUSED ? SLICE_PAUSED : SLICE_RUNNING,
                   "failed");

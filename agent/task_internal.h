@@ -8,7 +8,8 @@
 
 #include <sys/types.h>
 
-/* How often a worker that died is started again before the request is given up. */
+/* How often a worker that died is started again to carry the request on, before it is undone as far
+ * as it can be. Undoing is never given up. */
 #define TASK_ATTEMPTS 3
 
 struct task {
@@ -20,14 +21,15 @@ struct task {
     char volume[UUID_TEXT_BYTES];   /* likewise */
     char slice[UUID_TEXT_BYTES];    /* the request's, or the one that its volume is attached to */
     bool prepared;                  /* the plan is there */
-    bool cancelled;
-    bool replaces_provision; /* a terminate that cancelled the provision of its slice */
-    bool wants_room;         /* waits until the image that is being collected has gone */
-    uint64_t short_bytes;    /* of disk, when it was refused for that while at work */
-    unsigned again;          /* how often it was put back for that */
+    bool replaces_provision;        /* a terminate that cancelled the provision of its slice */
+    bool wants_room;                /* waits until the image that is being collected has gone */
+    uint64_t short_bytes;           /* of disk, when it was refused for that while at work */
+    unsigned again;                 /* how often it was put back for that */
+    bool began;                     /* a worker has begun, or may have before the agent's start */
     unsigned attempts;
-    pid_t worker; /* 0: waits */
-    bool follows; /* a console, by the timer below */
+    unsigned retry_timer; /* the next worker waits for it; 0 for none */
+    pid_t worker;         /* 0: waits */
+    bool follows;         /* a console, by the timer below */
     unsigned timer;
     uint64_t follows_to; /* monotonic */
     struct wire wire;
@@ -156,10 +158,18 @@ void task_worker(const struct worker_job *job, int socket) __attribute__((noretu
 void task_spawn(struct task *task);
 /* Ends the worker, if there is one. */
 void task_kill(struct task *task);
-/* Lets a running worker die; what it did is then undone. */
-void task_cancel(struct task *task);
+/* Ends the worker and lets another one undo what it did. */
+void task_turn_back(struct task *task, const struct err *error);
+
+/* task_cancel.c: carries out request.cancel. */
+int task_cancel(struct task *task, struct err *err);
+/* Whether it can still be as if the request had not been made, and making it so: a request that has
+ * not been prepared is gone afterwards. */
+bool task_is_revocable(const struct task *task);
+void task_take_back(struct task *task, const struct err *error);
 
 /* task.c */
+void tasks_kick(struct tasks *tasks);
 void task_finish(struct task *task, const struct err *error);
 
 #endif

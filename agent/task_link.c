@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define PROGRESS_INTERVAL_MS 1000
+#define RETRY_FIRST_MS 1000
+#define RETRY_DOUBLINGS 5
 
 static void answer(struct task *task, json_t *message)
 {
@@ -49,12 +51,30 @@ static void start_undo(struct task *task, const struct err *error)
 /* --- The worker's messages ------------------------------------------------------------------------ */
 
 /* Undoing from outside the worker's own course: it is ended and a new one goes backwards. */
-static void turn_back(struct task *task, const struct err *error)
+void task_turn_back(struct task *task, const struct err *error)
 {
     task_kill(task);
+    loop_cancel(task->tasks->config.loop, task->retry_timer);
+    task->retry_timer = 0;
     start_undo(task, error);
     task->attempts = 0;
     task_spawn(task);
+}
+
+static void retry(void *context)
+{
+    struct task *task = context;
+    task->retry_timer = 0;
+    tasks_kick(task->tasks);
+}
+
+/* Another worker goes on where this one has ended, after a while. */
+static void spawn_later(struct task *task)
+{
+    unsigned doublings = task->attempts < RETRY_DOUBLINGS ? task->attempts : RETRY_DOUBLINGS;
+    task->attempts++;
+    task->retry_timer =
+        loop_timer(task->tasks->config.loop, (uint64_t)RETRY_FIRST_MS << doublings, retry, task);
 }
 
 /* Records what the step before `next` has given: with it, that step is behind, and after a crash
@@ -73,10 +93,11 @@ static bool on_begin(struct task *task, unsigned index, const json_t *output)
     struct err err = {0};
     bool again = task->record.step == index && task->attempts > 0;
     begin_transaction(task);
+    task->began = true;
     task->reported_percent = -1;
     if (record_end(task, index, output, &err) < 0) {
         commit(task);
-        turn_back(task, &err);
+        task_turn_back(task, &err);
         return false;
     }
     int passed = task_gate(task, step, &err);
@@ -98,17 +119,20 @@ static void on_done(struct task *task, const json_t *output)
     int kept = record_end(task, (unsigned)task->plan.count, output, &err);
     commit(task);
     if (kept < 0) {
-        turn_back(task, &err);
+        task_turn_back(task, &err);
         return;
     }
     task_kill(task);
     task_finish(task, NULL);
 }
 
+/* Also past the point of no return what can be undone is undone (the worker stops where it cannot
+ * be); a plan without any way back stays where it is, and can be asked for again. */
 static void fail(struct task *task, const struct err *error)
 {
     task->record.error = *error;
-    if (task->record.step < task->plan.forward_from) {
+    if (task->plan.forward_from > 0) {
+        task->attempts = 0;
         start_undo(task, error);
         answer(task, json_pack("{s:s, s:b}", "type", "stop", "undo", 1));
         return;
@@ -136,14 +160,19 @@ static bool on_progress(struct task *task, int percent, uint64_t mapped_bytes)
     }
     commit(task);
     if (fits < 0) {
-        turn_back(task, &err);
+        task_turn_back(task, &err);
         return false;
     }
     return true;
 }
 
+/* A request that cannot be undone now stays open, and what it holds stays reserved, until it can. */
 static void on_residue(struct task *task, const struct err *error)
 {
+    task_kill(task);
+    spawn_later(task);
+    if (task->attempts > 1)
+        return; /* told already */
     outbox_add(task->tasks->config.outbox,
                EVENT(.type = "node.problem", .request = task->record.request.id,
                      .slice = task->record.request.slice, .error = error));
@@ -158,6 +187,19 @@ static void read_error(const json_t *message, struct err *error)
     err_set(error, code ? err_code_from_name(code) : ERR_INTERNAL, "%s", text ? text : "");
     if (error->code == ERR_NONE)
         error->code = ERR_INTERNAL;
+}
+
+/* The worker could not open the backend. Nothing is lost by that, and nothing may be left over. */
+static void on_closed(struct task *task, const struct err *error)
+{
+    task_kill(task);
+    if (!task->began) {
+        task_finish(task, error);
+        return;
+    }
+    if (task->record.phase == REQUEST_RUNNING && task->record.step < task->plan.forward_from)
+        start_undo(task, error);
+    spawn_later(task);
 }
 
 /* false when the task is not to be touched any more. */
@@ -177,12 +219,11 @@ static bool on_message(struct task *task, const json_t *message)
         return on_progress(task, (int)json_integer_value(json_object_get(message, "percent")),
                            (uint64_t)json_integer_value(json_object_get(message, "mapped")));
     } else if (strcmp(type, "failed") == 0) {
-        bool undo = task->record.step < task->plan.forward_from;
+        bool undo = task->plan.forward_from > 0;
         fail(task, &error);
         return undo;
     } else if (strcmp(type, "closed") == 0) {
-        task_kill(task);
-        task_finish(task, task->record.phase == REQUEST_UNDOING ? &task->record.error : &error);
+        on_closed(task, &error);
         return false;
     } else if (strcmp(type, "undo") == 0) {
         begin_transaction(task);
@@ -192,6 +233,7 @@ static bool on_message(struct task *task, const json_t *message)
                                task_keeps(task, &task->plan.steps[index])));
     } else if (strcmp(type, "residue") == 0) {
         on_residue(task, &error);
+        return false;
     } else if (strcmp(type, "done") == 0) {
         on_done(task, json_object_get(message, "output"));
         return false;
@@ -212,28 +254,20 @@ static bool on_message(struct task *task, const json_t *message)
 static void on_death(struct task *task, int status)
 {
     struct err error = {0};
-    if (task->cancelled)
-        err_set(&error, ERR_CANCELLED, "cancelled: the slice is terminated");
-    else
-        err_set(&error, ERR_INTERNAL, "the worker ended with %s %d",
-                WIFSIGNALED(status) ? "signal" : "status",
-                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    if (!task->cancelled)
-        log_error("%s: %s", operation_name(task->record.request.operation), error.message);
-    task->attempts++;
-    if (task->record.phase == REQUEST_UNDOING && task->attempts >= TASK_ATTEMPTS) {
-        error = task->record.error;
-        task_finish(task, &error);
-    } else if (task->record.phase == REQUEST_UNDOING) {
-        task_spawn(task);
-    } else if (task->record.step < task->plan.forward_from) {
-        start_undo(task, &error);
-        task->attempts = 0;
-        task_spawn(task);
-    } else if (task->attempts >= TASK_ATTEMPTS) {
+    err_set(&error, ERR_INTERNAL, "the worker ended with %s %d",
+            WIFSIGNALED(status) ? "signal" : "status",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    log_error("%s: %s", operation_name(task->record.request.operation), error.message);
+    bool undoing = task->record.phase == REQUEST_UNDOING;
+    bool forward = !undoing && task->record.step >= task->plan.forward_from;
+    if (undoing || (forward && task->attempts + 1 < TASK_ATTEMPTS)) {
+        spawn_later(task);
+    } else if (forward && task->plan.forward_from == 0) {
         task->record.error = error;
         task_finish(task, &error);
     } else {
+        start_undo(task, &error);
+        task->attempts = 0;
         task_spawn(task);
     }
 }
@@ -257,12 +291,6 @@ static int reap(struct task *task)
 void task_kill(struct task *task)
 {
     reap(task);
-}
-
-void task_cancel(struct task *task)
-{
-    task->cancelled = true;
-    kill(task->worker, SIGKILL);
 }
 
 static void readable(void *context, int fd, short events)
@@ -312,7 +340,6 @@ void task_spawn(struct task *task)
                              .config = &tasks->config};
     int sockets[2];
     load(task, &job, &slice, &image);
-    task->cancelled = false;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0 ||
         (task->worker = fork()) < 0) {
         log_error("cannot start a worker: %s", strerror(errno));

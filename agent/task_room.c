@@ -155,6 +155,7 @@ bool task_put_back(struct task *task, const struct err *error)
     plan_free(&task->plan);
     task->prepared = false;
     task->wants_room = true;
+    task->began = false;
     task->attempts = 0;
     task->again++;
     return true;

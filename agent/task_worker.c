@@ -3,6 +3,7 @@
 
 #include "log.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -10,8 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define UNDO_TRIES 3
-#define UNDO_PAUSE_SECONDS 1
+/* How often a step that must succeed is tried by one worker, and the pause before the second time;
+ * it doubles from there. */
+#define STEP_TRIES 3
+#define TRY_PAUSE_MS 100
+#define FIRST_FREE_DESCRIPTOR 5
 
 struct worker {
     const struct worker_job *job;
@@ -43,6 +47,19 @@ static void report(void *argument, int percent, uint64_t mapped_bytes)
                              (json_int_t)mapped_bytes));
 }
 
+/* true when the step may be tried once more. */
+static bool try_again(const char *what, const struct step *step, unsigned *tries,
+                      const struct err *error)
+{
+    log_error("cannot %s %s: %s: %s", what, step_name(step->kind), err_code_name(error->code),
+              error->message);
+    if (++*tries >= STEP_TRIES)
+        return false;
+    long pause_ms = TRY_PAUSE_MS << (*tries - 1);
+    nanosleep(&(struct timespec){.tv_nsec = pause_ms * 1000000}, NULL);
+    return true;
+}
+
 /* `output` is what the step before has given: it travels with the question for this one, so that the
  * parent records both in one transaction. It is taken over, and replaced by this step's. */
 static int run_step(struct worker *worker, unsigned index, json_t **output, struct err *err)
@@ -62,8 +79,13 @@ static int run_step(struct worker *worker, unsigned index, json_t **output, stru
     }
     json_decref(answer);
     *output = json_object();
-    if (step_run(step, &worker->context, *output, err) == 0)
-        return 0;
+    unsigned tries = 0;
+    do {
+        json_object_clear(*output);
+        if (step_run(step, &worker->context, *output, err) == 0)
+            return 0;
+        /* Before the point of no return a failure costs little: all is taken back. */
+    } while (index >= worker->job->plan->forward_from && try_again("do", step, &tries, err));
     json_decref(*output);
     *output = NULL;
     return -1;
@@ -72,28 +94,31 @@ static int run_step(struct worker *worker, unsigned index, json_t **output, stru
 static void undo_step(struct worker *worker, unsigned index)
 {
     const struct step *step = &worker->job->plan->steps[index];
+    unsigned tries = 0;
     struct err err;
     json_t *answer = ask(worker, json_pack("{s:s, s:i}", "type", "undo", "step", (int)index));
     bool keep = json_is_true(json_object_get(answer, "keep"));
     json_decref(answer);
     if (keep)
         return;
-    for (int left = UNDO_TRIES; step_undo(step, &worker->context, &err) < 0;) {
-        log_error("cannot undo %s: %s: %s", step_name(step->kind), err_code_name(err.code),
-                  err.message);
-        if (--left == 0) {
-            tell(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "residue", "step", (int)index,
-                                   "code", err_code_name(err.code), "message", err.message));
-            return;
-        }
-        nanosleep(&(struct timespec){.tv_sec = UNDO_PAUSE_SECONDS}, NULL);
+    while (step_undo(step, &worker->context, &err) < 0) {
+        if (try_again("undo", step, &tries, &err))
+            continue;
+        /* The parent starts another worker later, from this step. */
+        json_decref(
+            ask(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "residue", "step", (int)index,
+                                  "code", err_code_name(err.code), "message", err.message)));
+        _exit(1);
     }
 }
 
 static void undo_from(struct worker *worker, unsigned index)
 {
-    for (unsigned k = index + 1; k-- > 0;)
+    for (unsigned k = index + 1; k-- > 0;) {
+        if (k < index && step_is_final(worker->job->plan->steps[k].kind))
+            break;
         undo_step(worker, k);
+    }
     tell(worker, json_pack("{s:s}", "type", "undone"));
 }
 
@@ -118,7 +143,8 @@ static void run_from(struct worker *worker, unsigned index)
     tell(worker, done);
 }
 
-static void leave_parent(int socket)
+/* Keeps nothing of the parent's but the socket and the lock, which programs that it runs do not get. */
+static void leave_parent(int socket, int lock)
 {
     sigset_t none;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -126,16 +152,17 @@ static void leave_parent(int socket)
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_IGN);
     log_open("sliced", LOG_LEVEL_INFO, NULL);
-    if (dup2(socket, 3) < 0)
+    lock = fcntl(lock, F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR);
+    if (lock < 0 || dup2(socket, 3) < 0 || dup3(lock, 4, O_CLOEXEC) < 0)
         _exit(1);
-    syscall(SYS_close_range, 4u, ~0u, 0u);
+    syscall(SYS_close_range, 5u, ~0u, 0u);
 }
 
 void task_worker(const struct worker_job *job, int socket)
 {
     struct worker worker = {.job = job};
     struct err err;
-    leave_parent(socket);
+    leave_parent(socket, job->config->lock);
     wire_init(&worker.wire, 3);
     if (backend_open(&job->config->backend_options, &worker.backend, &err) < 0) {
         log_error("a worker cannot open the backend: %s", err.message);

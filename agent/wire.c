@@ -20,6 +20,7 @@ void wire_init(struct wire *wire, int fd)
 void wire_free(struct wire *wire)
 {
     free(wire->buffer);
+    free(wire->output);
     *wire = (struct wire){.fd = -1};
 }
 
@@ -42,20 +43,72 @@ static int send_full(int fd, const char *data, size_t length, struct err *err)
     return 0;
 }
 
+/* The message's frame, owned by the caller; NULL at an error. */
+static char *make_frame(const json_t *message, size_t *length, struct err *err)
+{
+    size_t body = json_dumpb(message, NULL, 0, JSON_COMPACT);
+    char *frame;
+
+    if (body == 0 || body > WIRE_MESSAGE_LIMIT) {
+        if (body == 0)
+            err_set(err, ERR_INTERNAL, "a message cannot be written as JSON");
+        else
+            err_set(err, ERR_INTERNAL, "a message of %zu bytes is too long", body);
+        return NULL;
+    }
+    frame = xcalloc(1, HEADER_BYTES + body);
+    for (unsigned i = 0; i < HEADER_BYTES; i++)
+        frame[i] = (char)(body >> (8 * i) & 0xff);
+    json_dumpb(message, frame + HEADER_BYTES, body, JSON_COMPACT);
+    *length = HEADER_BYTES + body;
+    return frame;
+}
+
 int wire_send(struct wire *wire, const json_t *message, struct err *err)
 {
-    size_t length = json_dumpb(message, NULL, 0, JSON_COMPACT);
-    CLEANUP_FREE char *frame = NULL;
+    size_t length;
+    CLEANUP_FREE char *frame = make_frame(message, &length, err);
 
-    if (length == 0)
-        return err_set(err, ERR_INTERNAL, "a message cannot be written as JSON");
-    if (length > WIRE_MESSAGE_LIMIT)
-        return err_set(err, ERR_INTERNAL, "a message of %zu bytes is too long", length);
-    frame = xcalloc(1, HEADER_BYTES + length);
-    for (unsigned i = 0; i < HEADER_BYTES; i++)
-        frame[i] = (char)(length >> (8 * i) & 0xff);
-    json_dumpb(message, frame + HEADER_BYTES, length, JSON_COMPACT);
-    return send_full(wire->fd, frame, HEADER_BYTES + length, err);
+    return frame ? send_full(wire->fd, frame, length, err) : -1;
+}
+
+int wire_flush(struct wire *wire, struct err *err)
+{
+    size_t done = 0;
+
+    while (done < wire->output_used) {
+        ssize_t put = send(wire->fd, wire->output + done, wire->output_used - done,
+                           MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (put < 0 && errno == EAGAIN)
+            break;
+        if (put < 0 && errno != EINTR)
+            return err_errno(err, ERR_INTERNAL, errno, "cannot send a message");
+        if (put > 0)
+            done += (size_t)put;
+    }
+    wire->output_used -= done;
+    if (wire->output_used > 0) {
+        memmove(wire->output, wire->output + done, wire->output_used);
+        return 0;
+    }
+    free(wire->output);
+    wire->output = NULL;
+    return 1;
+}
+
+int wire_queue(struct wire *wire, const json_t *message, struct err *err)
+{
+    size_t length;
+    CLEANUP_FREE char *frame = make_frame(message, &length, err);
+
+    if (!frame)
+        return -1;
+    if (wire->output_used + length > WIRE_QUEUE_LIMIT)
+        return err_set(err, ERR_INTERNAL, "%zu bytes wait to be read already", wire->output_used);
+    wire->output = xrealloc(wire->output, wire->output_used + length);
+    memcpy(wire->output + wire->output_used, frame, length);
+    wire->output_used += length;
+    return wire_flush(wire, err) < 0 ? -1 : 0;
 }
 
 int wire_fill(struct wire *wire, struct err *err)

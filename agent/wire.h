@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #define WIRE_MESSAGE_LIMIT (4u << 20)
+#define WIRE_QUEUE_LIMIT (4 * WIRE_MESSAGE_LIMIT)
 
 struct wire {
     int fd;
@@ -17,6 +18,8 @@ struct wire {
     size_t used;
     size_t allocated;
     bool closed;
+    char *output; /* bytes queued and not yet sent */
+    size_t output_used;
 };
 
 /* Takes a connected socket, which stays the caller's to close. */
@@ -25,6 +28,13 @@ void wire_free(struct wire *wire);
 
 /* Sends one object, waiting for room; `message` stays the caller's. */
 int wire_send(struct wire *wire, const json_t *message, struct err *err);
+
+/* As wire_send, but keeps what there is no room for now: wire_flush sends it later. -1 also when the
+ * other side has left too much unread. */
+int wire_queue(struct wire *wire, const json_t *message, struct err *err);
+
+/* 1 when all is sent, 0 when some is left and the socket has to become writable first, -1. */
+int wire_flush(struct wire *wire, struct err *err);
 
 /* Reads what is there (one read); 0 at success or when nothing was there, -1 at an error.
  * Sets `closed` at the end of the stream. */

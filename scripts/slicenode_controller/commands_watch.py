@@ -5,7 +5,7 @@ import json
 from functools import partial
 from typing import Any
 
-from . import events, lookup, output, requests, traffic, waiting
+from . import events, lookup, ordering, output, requests, traffic, waiting
 from .lookup import CommandError
 from .session import Session
 from .store import Row, Store, from_json, wait_for
@@ -34,6 +34,12 @@ def requests_show(session: Session, arguments: argparse.Namespace) -> None:
 def requests_resend(session: Session, arguments: argparse.Namespace) -> None:
     found = lookup.request(session.store, arguments.request)
     requests.send_again(session.store, found["id"])
+
+
+def requests_cancel(session: Session, arguments: argparse.Namespace) -> None:
+    found = lookup.request(session.store, arguments.request)
+    node = lookup.node(session.store, found["node"])
+    ordering.order(session, arguments, node, "request.cancel", None, {"request": found["id"]})
 
 
 def events_list(session: Session, arguments: argparse.Namespace) -> None:
@@ -141,13 +147,17 @@ def coverage(session: Session, arguments: argparse.Namespace) -> None:
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("requests", help="list, show or resend requests")
+    parser = commands.add_parser("requests", help="list, show, resend or cancel requests")
     parser.set_defaults(run=requests_list)
     actions = parser.add_subparsers(metavar="ACTION")
     for name, run in (("show", requests_show), ("resend", requests_resend)):
         action = actions.add_parser(name)
         action.add_argument("request", help="id")
         action.set_defaults(run=run)
+    action = actions.add_parser("cancel")
+    action.add_argument("request", help="id")
+    ordering.add_options(action)
+    action.set_defaults(run=requests_cancel)
 
     parser = commands.add_parser("events", help="what the nodes told")
     parser.add_argument("--follow", action="store_true")

@@ -78,7 +78,11 @@ def audit_volumes(node: Node, store: Store) -> None:
     for volume in store.volumes.values():
         if volume["slice"] and store.slices[volume["slice"]]["state"] in ("running", "paused"):
             wanted[f"data-{volume['id']}"] = str(volume["thin_id"])
-    assert active_links(node) == wanted, "active volumes"
+    active = active_links(node)
+    for slice_ in store.slices.values():
+        if slice_["state"] == "failed" and active.get(name := f"seed-{slice_['id']}"):
+            del active[name]  # where the next start failed before it came to the seed
+    assert active == wanted, "active volumes"
 
 
 def audit_domains(node: Node, store: Store) -> None:

@@ -6,47 +6,108 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from bench import Bench
+from bench import Bench, Fault, calls_of
 from images import Images
 from node import ROOT
 from operations import EXPECTED, OPERATIONS, WITH_THE_MACHINE, WITHOUT_BACKEND, Operation
 
 MODEL = ROOT / "agent" / "model.h"
+SIDE_BY_SIDE = 3
+
+
+Run = Callable[[Bench], object]
+
+
+class Benches:
+    """Several of one operation, so that runs go side by side: most of a run is waiting."""
+
+    def __init__(self, operation: Operation, images: Images) -> None:
+        self.all = [Bench(operation, images) for _ in range(SIDE_BY_SIDE)]
+        self.moments = self.all[0].count()
+        self.undone: tuple[Fault, list[str]] | None = None
+
+    def close(self) -> None:
+        for bench in self.all:
+            bench.close()
+
+    def run(self, runs: dict[str, Run]) -> list[object]:
+        """Makes every run, also after one that went wrong; what they returned."""
+        waiting = list(runs.items())[::-1]
+        results: list[object] = []
+        bad: list[str] = []
+
+        def work(bench: Bench) -> None:
+            while True:
+                try:
+                    name, run = waiting.pop()
+                except IndexError:
+                    return
+                try:
+                    results.append(run(bench))
+                except Exception as error:  # whatever it is, the others tell more about it
+                    bad.append(f"{name}: {type(error).__name__}: {error}\n"
+                               f"{bench.node.log()[-1500:]}")
+
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            list(pool.map(work, self.all))
+        assert not bad, f"{len(bad)} of {len(runs)} runs:\n" + "\n".join(bad)
+        return results
 
 
 @pytest.fixture(scope="module", params=OPERATIONS, ids=lambda operation: operation.name)
-def bench(request: pytest.FixtureRequest, images: Images) -> Iterator[Bench]:
+def benches(request: pytest.FixtureRequest, images: Images) -> Iterator[Benches]:
     operation: Operation = request.param
-    made = Bench(operation, images)
+    made = Benches(operation, images)
     yield made
     made.close()
 
 
-@pytest.fixture(scope="module")
-def moments(bench: Bench) -> list[str]:
-    return bench.count()
-
-
-def all_of(bench: Bench, runs: dict[str, Callable[[], object]]) -> None:
-    """Makes every run, also after one that went wrong."""
-    bad = []
-    for name, run in runs.items():
-        try:
-            run()
-        except Exception as error:  # whatever it is, the others tell more about it
-            bad.append(f"{name}: {type(error).__name__}: {error}\n{bench.node.log()[-1500:]}")
-    assert not bad, f"{len(bad)} of {len(runs)} runs:\n" + "\n".join(bad)
-
-
-def test_killed_at_each_moment(bench: Bench, moments: list[str]) -> None:
-    died = []
-    all_of(bench, {f"killed at {number} {moment}":
-                   lambda number=number: died.append(bench.kill_at(number))
-                   for number, moment in enumerate(moments, 1)})
+def test_killed_at_each_moment(benches: Benches) -> None:
+    died = benches.run({f"killed at {number} {moment}": lambda bench, n=number: bench.kill_at(n)
+                        for number, moment in enumerate(benches.moments, 1)})
     # Where a transfer tells its progress the number of moments varies by a few.
-    assert len(moments) - sum(died) <= 4
+    assert len(benches.moments) - sum(map(bool, died)) <= 4
+
+
+def test_each_call_fails_once(benches: Benches) -> None:
+    """Before the point of no return all is taken back, after it the call is made again."""
+    def fail(bench: Bench, fault: Fault) -> None:
+        undone, moments = bench.fail(fault)
+        if undone:
+            benches.undone = max(benches.undone or (fault, moments), (fault, moments),
+                                 key=lambda found: len(found[1]))
+
+    benches.run({f"{fault} fails": lambda bench, fault=fault: fail(bench, fault)
+                 for fault in calls_of(benches.moments)})
+
+
+def test_undoing_is_interrupted_too(benches: Benches) -> None:
+    """A failure late in the plan is undone: killed at each moment of that, each call failing once."""
+    if not benches.undone:
+        return  # its plan only goes forward, or calls nothing that can fail
+    fault, moments = benches.undone
+    failed = [place for place, moment in enumerate(moments)
+              if moment == f"+{fault.call}"][fault.nth - 1]
+    after = moments[:failed + 1]
+    runs: dict[str, Run] = {
+        f"{fault} fails, killed at {number} {moments[number - 1]}":
+        lambda bench, n=number: bench.kill_at(n, fault)
+        for number in range(failed + 2, len(moments) + 1)}
+    for second in calls_of(moments)[len(calls_of(after)):]:
+        runs[f"{fault} fails and then {second}"] = (
+            lambda bench, second=second: bench.fail(fault, second))
+    benches.run(runs)
+
+
+def test_cancelled_at_each_moment(benches: Benches) -> None:
+    """Before the point of no return all is taken back, after it the cancelling is refused."""
+    ended = benches.run({f"cancelled at {number} {moment}": lambda bench, n=number:
+                         bench.cancel_at(n) for number, moment in enumerate(benches.moments, 1)})
+    assert set(ended) <= {"cancelled", "done"}
+    assert "cancelled" in ended or benches.all[0].operation.forward
 
 
 def test_the_table_has_every_operation() -> None:

@@ -180,7 +180,7 @@ def test_deletion_that_fails(node: Node, cache: list[dict[str, Any]]) -> None:
     """The next one is tried, and the pool keeps what could not be removed."""
     removals = json.loads((node.sim / "calls.json").read_text())["remove"]
     pool(node, 7, fail=[{"call": "remove", "code": "storage_error", "nth": removals + 1,
-                         "times": 1}])
+                         "times": 3}])
     node.do("slice.provision", str(uuid.uuid4()), **slice_args(cache[2]))
     assert there(node, cache) == [2]
 

@@ -320,7 +320,8 @@ def test_each_call_that_fails(node: Node, small: dict[str, Any], op: str,
     name, on, args = asked[op]
     for call in calls:
         count = json.loads((node.sim / "calls.json").read_text()).get(call, 0)
-        node.settings(fail=[{"call": call, "nth": count + 1, "times": 1, "code": "storage_error"}])
+        node.settings(fail=[{"call": call, "nth": count + 1, "code": "storage_error",
+                             "times": 3 if op == "delete" else 1}])  # what must go is tried again
         assert refused(node, name, on, **args).code == "storage_error"
         assert before == (node.active(), node.volumes(), {
             key: domain.get("disks") for key, domain in node.domains().items()})

@@ -89,6 +89,8 @@ class SimNode(threading.Thread):
             return {"state": state, "slices": len(self.slices), "running": running}
         if op == "node.reboot":
             return {"boot_id": str(uuid.uuid4())}
+        if op == "request.cancel":
+            return None
         if op == "image.fetch":
             self.images[args["id"]] = args.get("kind", "disk")
             state = {"id": args["id"], "state": "ready", "kind": args.get("kind", "disk")}

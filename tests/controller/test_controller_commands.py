@@ -260,6 +260,13 @@ def test_request_sent_again_reaches_the_node_again(controller: Controller, sim: 
     assert sim.repeated == [said["request"]]
 
 
+def test_request_is_cancelled(controller: Controller, sim: SimNode) -> None:
+    said = controller.json("request", "node.report", "--wait")
+    cancelled = controller.json("requests", "cancel", said["request"][:8], "--wait")
+    row = controller.json("requests", "show", cancelled["request"])
+    assert row["op"] == "request.cancel" and row["args"] == {"request": said["request"]}
+
+
 def test_nodes(controller: Controller, sim: SimNode) -> None:
     (row,) = controller.json("nodes")
     assert (row["id"], row["name"], row["state"]) == (sim.node.id, "rack1-7", "online")

@@ -168,6 +168,8 @@ static int parse_args(const struct request *request, struct err *err)
         return image_delete_parse(request->args, id, err);
     case OP_NODE_DRAIN:
         return drain_parse(request->args, &drain, err);
+    case OP_REQUEST_CANCEL:
+        return cancel_parse(request->args, id, err);
     default:
         return no_args_parse(request->args, err);
     }
