@@ -3,6 +3,7 @@
 
 #include "log.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -118,7 +119,8 @@ static void run_from(struct worker *worker, unsigned index)
     tell(worker, done);
 }
 
-static void leave_parent(int socket)
+/* Keeps the wire as 3 and, where there is one, an export's output as 4. */
+static void leave_parent(int socket, int *output)
 {
     sigset_t none;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -126,16 +128,20 @@ static void leave_parent(int socket)
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_IGN);
     log_open("sliced", LOG_LEVEL_INFO, NULL);
-    if (dup2(socket, 3) < 0)
+    bool keep = *output >= 0;
+    int kept = keep ? fcntl(*output, F_DUPFD_CLOEXEC, 5) : -1;
+    if (dup2(socket, 3) < 0 || (keep && (kept < 0 || dup2(kept, 4) < 0)))
         _exit(1);
-    syscall(SYS_close_range, 4u, ~0u, 0u);
+    syscall(SYS_close_range, keep ? 5u : 4u, ~0u, 0u);
+    *output = keep ? 4 : -1;
 }
 
 void task_worker(const struct worker_job *job, int socket)
 {
     struct worker worker = {.job = job};
     struct err err;
-    leave_parent(socket);
+    int output = job->output;
+    leave_parent(socket, &output);
     wire_init(&worker.wire, 3);
     if (backend_open(&job->config->backend_options, &worker.backend, &err) < 0) {
         log_error("a worker cannot open the backend: %s", err.message);
@@ -149,6 +155,9 @@ void task_worker(const struct worker_job *job, int socket)
                                            .image = job->image,
                                            .volumes = job->volumes,
                                            .volume_count = job->volume_count,
+                                           .export = job->export ? &job->export->args : NULL,
+                                           .snapshot = job->export ? &job->export->snapshot : NULL,
+                                           .output = output,
                                            .ca = job->ca,
                                            .progress = report,
                                            .argument = &worker};
