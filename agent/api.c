@@ -39,7 +39,8 @@ struct client {
     char slice[UUID_TEXT_BYTES];
     char console[UUID_TEXT_BYTES];
     uint64_t console_offset;
-    bool ending; /* closed after the present callback */
+    int descriptor; /* that came last and was not taken; -1 for none */
+    bool ending;    /* closed after the present callback */
     struct client *next;
 };
 
@@ -52,6 +53,29 @@ struct api {
     struct client *clients;
     unsigned count;
 };
+
+/* As recv. Of the descriptors that come along the last one is kept. */
+static ssize_t receive(struct client *client, void *data, size_t size)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = data, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    ssize_t got = recvmsg(client->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    for (struct cmsghdr *header = got >= 0 ? CMSG_FIRSTHDR(&message) : NULL; header;
+         header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        cleanup_close(&client->descriptor);
+        memcpy(&client->descriptor, CMSG_DATA(header), sizeof(client->descriptor));
+    }
+    return got;
+}
 
 static void on_client(void *context, int fd, short events);
 
@@ -82,6 +106,7 @@ static void client_free(struct client *client)
         call_free(client->calls);
     loop_unwatch(api->loop, client->fd);
     close(client->fd);
+    cleanup_close(&client->descriptor);
     free(client->input);
     free(client->output);
     free(client);
@@ -161,6 +186,13 @@ void api_unknown_method(struct api_call *call, const char *method)
     fail(call, -32601, text, err_code_name(ERR_UNKNOWN_OPERATION));
 }
 
+int api_take_descriptor(struct api_call *call)
+{
+    int descriptor = call->client->descriptor;
+    call->client->descriptor = -1;
+    return descriptor;
+}
+
 void api_call_defer(struct api_call *call, const char *tag)
 {
     copy_text(call->tag, sizeof(call->tag), tag);
@@ -226,11 +258,12 @@ static void take_lines(struct client *client)
 static void on_client(void *context, int fd, short events)
 {
     struct client *client = context;
+    (void)fd;
     if (events & POLLOUT)
         flush(client);
     if (events & (POLLIN | POLLHUP | POLLERR)) {
         client->input = xrealloc(client->input, client->input_used + READ_BYTES);
-        ssize_t got = recv(fd, client->input + client->input_used, READ_BYTES, MSG_DONTWAIT);
+        ssize_t got = receive(client, client->input + client->input_used, READ_BYTES);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
             client->ending = true;
         } else if (got > 0) {
@@ -257,6 +290,7 @@ static void on_listen(void *context, int fd, short events)
     struct client *client = xcalloc(1, sizeof(*client));
     client->api = api;
     client->fd = accepted;
+    client->descriptor = -1;
     client->next = api->clients;
     api->clients = client;
     api->count++;

@@ -25,6 +25,9 @@ void api_answer(struct api_call *call, json_t *result);
 void api_fail(struct api_call *call, const struct err *error);
 void api_unknown_method(struct api_call *call, const char *method);
 
+/* The descriptor that came with the call, which is the caller's now; -1 when there is none. */
+int api_take_descriptor(struct api_call *call);
+
 /* What the call waits for, as a tag the method chooses (at most 63 characters). */
 void api_call_defer(struct api_call *call, const char *tag);
 /* Hands every waiting call of that tag to `answer`, which must end it. */

@@ -140,6 +140,13 @@ struct pool_usage {
     bool failed;
 };
 
+/* The pool's metadata (thin_metadata.h) as they were at one moment. */
+struct pool_metadata {
+    int fd;              /* for reading in whole blocks of 4 KiB, aligned; -1 when it is closed */
+    int lock;            /* the implementation's; -1 for none */
+    uint64_t superblock; /* of that moment */
+};
+
 /* Thin volumes are known by a number that the store gives out and never gives out twice; they get a
  * name and a path only while they are active. */
 struct storage {
@@ -157,6 +164,10 @@ struct storage {
     int (*deactivate)(void *state, const char *name, struct err *err);
     /* Bytes of the pool that an active volume maps. */
     int (*mapped)(void *state, const char *name, uint64_t *bytes, struct err *err);
+    /* A pool has one such moment at a time: whoever wants the next waits. */
+    int (*metadata_open)(void *state, struct pool_metadata *metadata, struct err *err);
+    /* With both descriptors -1, what a worker that died may have left. */
+    int (*metadata_close)(void *state, struct pool_metadata *metadata, struct err *err);
     void (*close)(void *state);
 };
 

@@ -20,6 +20,7 @@
  *     volumes/N      a thin volume's data, a sparse file
  *     active/NAME    symbolic link to the volume
  *     reboot         the machine was asked to reboot; removing it is the test's part
+ *     metadata       the pool's metadata, while somebody reads them
  */
 #ifndef SLICENODE_BE_SIM_H
 #define SLICENODE_BE_SIM_H
@@ -73,6 +74,10 @@ void sim_storage(struct sim *sim, struct storage *storage);
 
 int sim_console_tty(void *state, const char *slice, char path[static TTY_PATH_BYTES],
                     struct err *err);
+
+/* be_sim_metadata.c: storage's functions of that name. */
+int sim_metadata_open(void *state, struct pool_metadata *metadata, struct err *err);
+int sim_metadata_close(void *state, struct pool_metadata *metadata, struct err *err);
 
 /* Whether a domain uses the volume of that name now. */
 bool sim_volume_busy(struct sim *sim, const char *name);

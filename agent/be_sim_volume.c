@@ -200,5 +200,7 @@ void sim_storage(struct sim *sim, struct storage *storage)
                                 .remove = sim_remove,
                                 .activate = sim_activate,
                                 .deactivate = sim_deactivate,
-                                .mapped = sim_mapped};
+                                .mapped = sim_mapped,
+                                .metadata_open = sim_metadata_open,
+                                .metadata_close = sim_metadata_close};
 }

@@ -1,6 +1,6 @@
 #include "be_thin.h"
 
-#include "be_thin_task.h"
+#include "be_thin_internal.h"
 #include "log.h"
 #include "util.h"
 
@@ -15,13 +15,8 @@
 #define BUSY_WAIT_MS 5000
 #define BUSY_INTERVAL_MS 50
 
-struct be_thin {
-    char pool[VOLUME_PATH_BYTES];
-};
-
-/* Finds the pool under its own name or the one LVM gives it once it knows volumes of its own. */
-static int find_pool(const struct be_thin *thin, char name[static VOLUME_PATH_BYTES],
-                     struct mapper_device *pool, struct err *err)
+int be_thin_find_pool(const struct be_thin *thin, char name[static VOLUME_PATH_BYTES],
+                      struct mapper_device *pool, struct err *err)
 {
     static const char *const suffixes[] = {"", "-tpool"};
 
@@ -50,7 +45,7 @@ static int tell_pool(const struct be_thin *thin, int harmless, struct err *err, 
     struct mapper_device pool;
     struct err failure = {.code = ERR_NONE};
 
-    if (find_pool(thin, pool_name, &pool, err) < 0)
+    if (be_thin_find_pool(thin, pool_name, &pool, err) < 0)
         return -1;
     if (mapper_message(pool_name, message, &failure) == 0 || errno == harmless)
         return 0;
@@ -64,7 +59,7 @@ static int thin_usage(void *state, struct pool_usage *usage, struct err *err)
     struct mapper_device pool;
     uint64_t sectors_per_block;
 
-    if (find_pool(thin, pool_name, &pool, err) < 0)
+    if (be_thin_find_pool(thin, pool_name, &pool, err) < 0)
         return -1;
     /* Table: metadata device, data device, block size, low water mark, features. */
     if (sscanf(pool.params, "%*s %*s %" SCNu64, &sectors_per_block) != 1)
@@ -180,7 +175,7 @@ static int thin_activate(void *state, const char *name, uint32_t thin_id, uint64
                                  .sectors = (size_bytes + SECTOR_BYTES - 1) / SECTOR_BYTES,
                                  .read_only = read_only};
 
-    if (check_id(thin_id, err) < 0 || find_pool(state, pool_name, &pool, err) < 0)
+    if (check_id(thin_id, err) < 0 || be_thin_find_pool(state, pool_name, &pool, err) < 0)
         return -1;
     if (size_bytes == 0)
         return err_set(err, ERR_STORAGE_ERROR, "the volume %s has no size", name);
@@ -231,7 +226,7 @@ int be_thin_open(struct storage *storage, const char *pool_name, struct err *err
 
     mapper_prepare();
     if (!copy_text(thin->pool, sizeof(thin->pool), pool_name) ||
-        find_pool(thin, name, &pool, err) < 0) {
+        be_thin_find_pool(thin, name, &pool, err) < 0) {
         free(thin);
         return -1;
     }
@@ -243,6 +238,8 @@ int be_thin_open(struct storage *storage, const char *pool_name, struct err *err
                                 .activate = thin_activate,
                                 .deactivate = thin_deactivate,
                                 .mapped = thin_mapped,
+                                .metadata_open = be_thin_metadata_open,
+                                .metadata_close = be_thin_metadata_close,
                                 .close = thin_close};
     return 0;
 }

@@ -14,6 +14,7 @@
     X(SLICE_RUNNING, "slice_running")                                                              \
     X(SNAPSHOT_NOT_FOUND, "snapshot_not_found")                                                    \
     X(SNAPSHOT_EXISTS, "snapshot_exists")                                                          \
+    X(EXPORT_FAILED, "export_failed")                                                              \
     X(IMAGE_NOT_FOUND, "image_not_found")                                                          \
     X(IMAGE_EXISTS, "image_exists")                                                                \
     X(IMAGE_IN_USE, "image_in_use")                                                                \

@@ -73,8 +73,11 @@ static void submit(struct agent *agent, struct api_call *call, const char *metho
                   slice ? json_copy((json_t *)(uintptr_t)slice) : json_null(), "args",
                   args ? json_copy((json_t *)(uintptr_t)args) : json_object(), "deadline",
                   deadline ? json_copy((json_t *)(uintptr_t)deadline) : json_null());
+    int descriptor = api_take_descriptor(call);
     int added = tasks_submit(agent->tasks, request, false, &err);
     json_decref(request);
+    if (descriptor >= 0)
+        tasks_attach(agent->tasks, id, descriptor);
     if (added < 0) {
         api_fail(call, &err);
         return;

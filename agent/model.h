@@ -57,6 +57,7 @@ enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_XZ, COMPRESSI
     X(SNAPSHOT_CREATE, "snapshot.create")                                                          \
     X(SNAPSHOT_REVERT, "snapshot.revert")                                                          \
     X(SNAPSHOT_DELETE, "snapshot.delete")                                                          \
+    X(SNAPSHOT_EXPORT, "snapshot.export")                                                          \
     X(IMAGE_FETCH, "image.fetch")                                                                  \
     X(IMAGE_DELETE, "image.delete")                                                                \
     X(VOLUME_CREATE, "volume.create")                                                              \

@@ -5,6 +5,7 @@
 #include "net_config.h"
 #include "net_download.h"
 #include "net_tls.h"
+#include "net_url.h"
 #include "util.h"
 
 #include <curl/curl.h>
@@ -14,8 +15,6 @@
 #include <string.h>
 
 #define FIRST_MESSAGE_MS 30000
-#define CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
-#define CA_LIMIT (1u << 20)
 #define URL_LIMIT 2047
 #define BUFFER_BYTES (256L << 10)
 #define CONNECT_MS 15000L
@@ -42,18 +41,6 @@ struct fetch {
     uint64_t told_ms;   /* when progress was last sent */
 };
 
-/* The URL without what may be secret: user, password and query. */
-static char *displayed(const char *url)
-{
-    const char *host = strstr(url, "://");
-    size_t scheme = host != NULL ? (size_t)(host - url) + 3 : 0;
-    const char *rest = url + scheme;
-    const char *at = memchr(rest, '@', strcspn(rest, "/?#"));
-    if (at != NULL)
-        rest = at + 1;
-    return xasprintf("%.*s%.*s", (int)scheme, url, (int)strcspn(rest, "?#"), rest);
-}
-
 static int set_url(struct fetch *fetch, const char *url, struct err *err)
 {
     if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
@@ -62,21 +49,8 @@ static int set_url(struct fetch *fetch, const char *url, struct err *err)
     free(fetch->url);
     free(fetch->display);
     fetch->url = copy;
-    fetch->display = displayed(copy);
+    fetch->display = net_url_display(copy);
     return 0;
-}
-
-/* The public authorities' certificates, where the image has them, and the controller's. */
-static char *trusted_certificates(const char *ca)
-{
-    struct err problem;
-    CLEANUP_FREE char *bundle = NULL;
-    size_t length = 0;
-    if (read_file(CA_BUNDLE, CA_LIMIT, &bundle, &length, &problem) != 0)
-        log_debug("%s", problem.message);
-    if (bundle == NULL && ca == NULL)
-        return NULL;
-    return xasprintf("%s\n%s", bundle != NULL ? bundle : "", ca != NULL ? ca : "");
 }
 
 static int read_message(struct fetch *fetch, const json_t *message, struct err *err)
@@ -86,7 +60,7 @@ static int read_message(struct fetch *fetch, const json_t *message, struct err *
     if (fields_open(&fields, message, "", err) != 0 ||
         field_string(&fields, "type", REQUIRED, 16, &type) != 0 ||
         field_string(&fields, "url", REQUIRED, URL_LIMIT, &url) != 0 ||
-        field_string(&fields, "ca", OPTIONAL, CA_LIMIT, &ca) != 0 ||
+        field_string(&fields, "ca", OPTIONAL, NET_CA_LIMIT, &ca) != 0 ||
         field_size(&fields, "transfer_bytes", OPTIONAL, 1, INT64_MAX,
                    &fetch->download.expected_bytes) != 0 ||
         field_size(&fields, "limit_bytes", REQUIRED, 1, INT64_MAX, &fetch->download.limit_bytes) !=
@@ -95,7 +69,7 @@ static int read_message(struct fetch *fetch, const json_t *message, struct err *
         return err_context(err, "the agent's fetch message");
     if (strcmp(type, "fetch") != 0)
         return err_set(err, ERR_INTERNAL, "the agent's first message is \"%s\"", type);
-    fetch->trusted = trusted_certificates(ca);
+    fetch->trusted = net_trusted_certificates(ca);
     return set_url(fetch, url, err);
 }
 

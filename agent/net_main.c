@@ -1,9 +1,11 @@
 /* sliced-net: the part of the agent that talks to the outside, under the sandbox.
  *   sliced-net session   the controller's protocol; descriptor 3 is the wire to the agent
- *   sliced-net fetch     one image into a pipe, descriptor 4 */
+ *   sliced-net fetch     one image into a pipe, descriptor 4
+ *   sliced-net upload    what comes through a pipe, descriptor 4, to a URL */
 #include "log.h"
 #include "net_fetch.h"
 #include "net_session.h"
+#include "net_upload.h"
 #include "sandbox.h"
 #include "wire.h"
 
@@ -14,15 +16,36 @@
 #include <unistd.h>
 
 #define WIRE_FD 3
-#define OUTPUT_FD 4
+#define PIPE_FD 4
+
+struct mode {
+    const char *name;
+    int (*run)(struct wire *wire, int pipe, struct err *err);
+};
+
+static int session(struct wire *wire, int pipe, struct err *err)
+{
+    (void)pipe;
+    return net_session(wire, err);
+}
+
+static const struct mode *find_mode(int argc, char **argv)
+{
+    static const struct mode modes[] = {
+        {"session", session}, {"fetch", net_fetch}, {"upload", net_upload}};
+    for (size_t index = 0; argc == 2 && index < sizeof(modes) / sizeof(modes[0]); index++)
+        if (strcmp(argv[1], modes[index].name) == 0)
+            return &modes[index];
+    return NULL;
+}
 
 int main(int argc, char **argv)
 {
     struct err err = {0};
     struct wire wire;
-    bool fetch = argc == 2 && strcmp(argv[1], "fetch") == 0;
-    if (!fetch && (argc != 2 || strcmp(argv[1], "session") != 0)) {
-        fprintf(stderr, "usage: sliced-net session|fetch\n");
+    const struct mode *mode = find_mode(argc, argv);
+    if (mode == NULL) {
+        fprintf(stderr, "usage: sliced-net session|fetch|upload\n");
         return 2;
     }
     log_open("sliced-net", LOG_LEVEL_INFO, NULL);
@@ -37,9 +60,9 @@ int main(int argc, char **argv)
         return 2;
     }
     wire_init(&wire, WIRE_FD);
-    int result = fetch ? net_fetch(&wire, OUTPUT_FD, &err) : net_session(&wire, &err);
-    if (fetch)
-        close(OUTPUT_FD);
+    int result = mode->run(&wire, PIPE_FD, &err);
+    if (mode->run != session)
+        close(PIPE_FD);
     wire_free(&wire);
     curl_global_cleanup();
     if (result != 0)

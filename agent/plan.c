@@ -208,6 +208,17 @@ static void plan_revert(const struct plan_facts *facts, struct plan *plan)
         add_start(plan, slice, facts->new_disk_id, false);
 }
 
+/* One step: what is sent cannot be taken back, and after a crash all of it is sent again. */
+static void plan_export(const struct plan_facts *facts, struct plan *plan)
+{
+    const struct snapshot *snapshot = facts->snapshots;
+    struct step *step =
+        add_volume(plan, STEP_SNAPSHOT_EXPORT, "export", snapshot->id, snapshot->thin_id);
+    step->bytes = snapshot->size_bytes;
+    step->origin_id = facts->since ? facts->since->thin_id : 0;
+    plan->forward_from = plan->count;
+}
+
 static void plan_image_delete(const struct plan_facts *facts, struct plan *plan)
 {
     const struct image *image = facts->image;
@@ -254,6 +265,9 @@ void plan_make(enum operation operation, const struct plan_facts *facts, struct 
         break;
     case OP_SNAPSHOT_DELETE:
         add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, facts->snapshots->thin_id);
+        break;
+    case OP_SNAPSHOT_EXPORT:
+        plan_export(facts, plan);
         break;
     case OP_IMAGE_FETCH:
         add_import(plan, facts);

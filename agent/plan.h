@@ -32,6 +32,7 @@
     X(VOLUME_REMOVE, "volume.remove")                                                              \
     X(SNAPSHOT_MEASURE, "snapshot.measure") /* `flag`: the origin is active */                     \
     X(SNAPSHOT_TAKE, "snapshot.take")       /* `flag` as above; undo: the snapshot is removed */   \
+    X(SNAPSHOT_EXPORT, "snapshot.export")   /* `origin_id`: since; undo: deactivated */            \
     X(DISK_SWAP, "disk.swap")               /* nothing but what the store records */               \
     X(FILE_REMOVE, "file.remove")                                                                  \
     X(CONSOLE_REMOVE, "console.remove")                                                            \
@@ -82,8 +83,9 @@ struct plan_facts {
     bool paused;                  /* ... which is paused */
     const struct volume *volumes; /* of a slice: all that are attached; else the one concerned */
     size_t volume_count;
-    uint64_t size_gib; /* volume.resize: of the volume from now on */
-    bool force;        /* volume.detach */
+    uint64_t size_gib;            /* volume.resize: of the volume from now on */
+    bool force;                   /* volume.detach */
+    const struct snapshot *since; /* export: NULL for the whole disk */
     struct stop_args stop;
     struct resize_args resize;
 };

@@ -40,6 +40,11 @@ static const struct profile profiles[] = {
                         .root = "/var/empty",
                         .address_space = 512 * MIB,
                         .descriptors = 16},
+    [SANDBOX_EXPORT] = {.name = "export",
+                        .user = 110,
+                        .root = "/var/empty",
+                        .address_space = 512 * MIB,
+                        .descriptors = 16},
 };
 
 #ifdef __SANITIZE_ADDRESS__

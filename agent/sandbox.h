@@ -6,7 +6,8 @@
  *   SANDBOX_NET     make TCP and UDP sockets and connect them, never listen on TCP; read files in
  *                   /etc (resolver, CA certificates) and random bytes; start threads (the resolver's)
  *   SANDBOX_IMPORT  read and write the descriptors it has; nothing else
- * Neither may execute a program, fork, trace, signal others, write or create a file by name, or map
+ *   SANDBOX_EXPORT  likewise, and where it writes is not its choice
+ * None may execute a program, fork, trace, signal others, write or create a file by name, or map
  * memory as executable. */
 #ifndef SLICENODE_SANDBOX_H
 #define SLICENODE_SANDBOX_H
@@ -15,7 +16,7 @@
 
 #include <stdbool.h>
 
-enum sandbox_profile { SANDBOX_NET, SANDBOX_IMPORT };
+enum sandbox_profile { SANDBOX_NET, SANDBOX_IMPORT, SANDBOX_EXPORT };
 
 /* Enters the sandbox for good. To be called before anything from outside is read, while there is
  * one thread. What the kernel cannot do is logged as a warning; an own user and the system call

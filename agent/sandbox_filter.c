@@ -94,6 +94,11 @@ static const struct allowed import_calls[] = {
     {.call = SYS_sync_file_range}, {.call = SYS_ftruncate},
 };
 
+static const struct allowed export_calls[] = {
+    {.call = SYS_pread64},
+    {.call = SYS_fadvise64},
+};
+
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 #define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND)
 
@@ -207,6 +212,8 @@ static void build(struct program *program, enum sandbox_profile profile)
     if (profile == SANDBOX_NET) {
         emit_allowed(program, net_calls, ARRAY_LENGTH(net_calls));
         emit_refused(program, net_refusals, ARRAY_LENGTH(net_refusals));
+    } else if (profile == SANDBOX_EXPORT) {
+        emit_allowed(program, export_calls, ARRAY_LENGTH(export_calls));
     } else {
         emit_allowed(program, import_calls, ARRAY_LENGTH(import_calls));
     }

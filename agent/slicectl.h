@@ -27,6 +27,9 @@ struct control {
 /* slicectl_link.c: all of these exit with a message when sliced is not there. */
 /* The result as a new reference; NULL with `err` when sliced refused. Takes `params` over. */
 json_t *control_call(struct control *control, const char *method, json_t *params, struct err *err);
+/* As control_call; sliced gets a copy of `descriptor` with it. */
+json_t *control_call_with(struct control *control, const char *method, json_t *params,
+                          int descriptor, struct err *err);
 /* As control_call, but a refusal is printed and ends the program. */
 json_t *control_need(struct control *control, const char *method, json_t *params);
 /* Waits for one notification. */
@@ -55,6 +58,14 @@ const char *find_image(struct control *control, const char *text);
 
 /* slicectl_attach.c: stays at the console of a slice until the user leaves it or it ends. */
 int command_attach(struct control *control, const char *name);
+
+/* slicectl_commands.c: takes `--NAME VALUE` or, without `value`, `--NAME` out of the words. */
+bool take_option(int *count, char **words, const char *name, const char **value);
+/* Shows a request's steps. */
+void show_progress(struct control *control, const char *method, const json_t *params);
+
+/* slicectl_export.c: `snapshot export`. */
+int command_export(struct control *control, int count, char **words);
 
 /* slicectl_print.c */
 void print_json(const json_t *value);

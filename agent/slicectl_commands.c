@@ -32,6 +32,9 @@ const char command_usage[] =
     "  volume detach [--force] VOLUME     --force: also when the slice does not release it\n"
     "  volume resize VOLUME SIZE_GIB\n"
     "  volume delete VOLUME\n"
+    "  snapshot export SLICE SNAPSHOT [--since SNAPSHOT] [--format raw|vhd]\n"
+    "              [--compression none|gzip|zstd] [--stall SECONDS] [--url HTTPS-URL]\n"
+    "                                     to the URL, or without one to standard output\n"
     "  image list\n"
     "  image fetch URL [--id ID] [--sha256 HEX] [--kind disk|kernel|ramdisk]\n"
     "              [--compression none|gzip|xz|zstd] [--format raw|qcow2|vhd]\n"
@@ -46,7 +49,7 @@ const char command_usage[] =
     "name.\n"
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 sliced does not answer.\n";
 
-static void show_progress(struct control *control, const char *method, const json_t *params)
+void show_progress(struct control *control, const char *method, const json_t *params)
 {
     const json_t *progress = json_object_get(params, "progress");
     const char *step = json_string_value(json_object_get(params, "step"));
@@ -232,6 +235,8 @@ static int command_snapshot(struct control *control, int count, char **words)
 {
     bool restart = take_option(&count, words, "--restart", NULL);
     const char *action = count > 0 ? words[0] : "";
+    if (strcmp(action, "export") == 0)
+        return command_export(control, count - 1, words + 1);
     if (strcmp(action, "list") == 0 && count <= 2)
         return list(control, "snapshot.list",
                     count == 2 ? json_pack("{s:s}", "slice", find_slice(control, words[1])) : NULL,

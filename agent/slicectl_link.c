@@ -65,7 +65,27 @@ static bool notify(struct control *control, const json_t *message)
     return true;
 }
 
-static void transmit(struct control *control, const char *method, json_t *params)
+/* The first byte takes the descriptor along. */
+static int send_descriptor(int fd, const char *text, int descriptor)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.bytes = {0}};
+    struct iovec part = {.iov_base = (char *)(uintptr_t)text, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(descriptor));
+    memcpy(CMSG_DATA(header), &descriptor, sizeof(descriptor));
+    return sendmsg(fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+static void transmit(struct control *control, const char *method, json_t *params, int descriptor)
 {
     json_t *message = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", ++control->last_id,
                                 "method", method, "params", params ? params : json_object());
@@ -75,14 +95,23 @@ static void transmit(struct control *control, const char *method, json_t *params
         fprintf(stderr, "slicectl: the request cannot be written as JSON\n");
         exit(EXIT_USAGE);
     }
-    if (write_full(control->fd, text, strlen(text)) < 0 || write_full(control->fd, "\n", 1) < 0)
+    size_t sent = descriptor >= 0 ? 1 : 0;
+    if ((sent && send_descriptor(control->fd, text, descriptor) < 0) ||
+        write_full(control->fd, text + sent, strlen(text) - sent) < 0 ||
+        write_full(control->fd, "\n", 1) < 0)
         no_agent(control, strerror(errno));
 }
 
 json_t *control_call(struct control *control, const char *method, json_t *params, struct err *err)
 {
+    return control_call_with(control, method, params, -1, err);
+}
+
+json_t *control_call_with(struct control *control, const char *method, json_t *params,
+                          int descriptor, struct err *err)
+{
     need_connection(control);
-    transmit(control, method, params);
+    transmit(control, method, params, descriptor);
     for (;;) {
         json_t *message = receive(control);
         if (!notify(control, message) &&

@@ -43,6 +43,8 @@ static int run_volume(const struct step *step, struct step_context *context, jso
         return step_snapshot_measure(step, context, output, err);
     case STEP_SNAPSHOT_TAKE:
         return step_snapshot_take(step, context, output, err);
+    case STEP_SNAPSHOT_EXPORT:
+        return step_snapshot_export(step, context, output, err);
     default:
         return err_set(err, ERR_INTERNAL, "step %s is not known", step_name(step->kind));
     }
@@ -121,6 +123,7 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
     case STEP_DISK_PLUG:
     case STEP_DISK_UNPLUG:
     case STEP_SNAPSHOT_MEASURE:
+    case STEP_SNAPSHOT_EXPORT:
         break;
     default:
         return 0;
@@ -137,6 +140,8 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
         return step_disk_plug(step, context, err);
     if (step->kind == STEP_VOLUME_ACTIVATE)
         return storage->deactivate(storage->state, step->name, err);
+    if (step->kind == STEP_SNAPSHOT_EXPORT)
+        return step_export_undo(step, context, err);
     /* A worker that died in the middle may have left the origin suspended: activating resumes it. */
     char path[VOLUME_PATH_BYTES];
     if (step->kind == STEP_SNAPSHOT_TAKE &&

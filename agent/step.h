@@ -5,6 +5,7 @@
 
 #include "backend.h"
 #include "plan.h"
+#include "transfer_export.h"
 
 #include <jansson.h>
 
@@ -22,7 +23,10 @@ struct step_context {
     const struct image *image;    /* NULL likewise */
     const struct volume *volumes; /* attached to the slice, by slot */
     size_t volume_count;
-    const char *ca; /* the controller's, for images; NULL for none */
+    const char *ca;                   /* the controller's, for images; NULL for none */
+    const struct export_args *export; /* of snapshot.export; NULL likewise */
+    const struct snapshot *snapshot;  /* that is exported */
+    int output;                       /* that it is written into; -1 for none */
     /* Reports how far an import is; `mapped_bytes` of the pool are written so far. */
     void (*progress)(void *argument, int percent, uint64_t mapped_bytes);
     void *argument;
@@ -50,6 +54,9 @@ int step_snapshot_measure(const struct step *step, struct step_context *context,
 int step_snapshot_hide(struct step_context *context, struct err *err);
 int step_snapshot_take(const struct step *step, struct step_context *context, json_t *output,
                        struct err *err);
+int step_snapshot_export(const struct step *step, struct step_context *context, json_t *output,
+                         struct err *err);
+int step_export_undo(const struct step *step, struct step_context *context, struct err *err);
 int step_domain_start(const struct step *step, struct step_context *context, json_t *output,
                       struct err *err);
 int step_domain_resize(const struct step *step, struct step_context *context, json_t *output,

@@ -23,6 +23,7 @@ static void task_free(struct task *task)
     task_kill(task);
     loop_cancel(task->tasks->config.loop, task->timer);
     loop_cancel(task->tasks->config.loop, task->retry_timer);
+    cleanup_close(&task->output);
     request_record_free(&task->record);
     plan_free(&task->plan);
     free(task);
@@ -70,6 +71,7 @@ static struct task *append(struct tasks *tasks, struct request_record *record)
 {
     struct task *task = xcalloc(1, sizeof(*task));
     task->tasks = tasks;
+    task->output = -1;
     task->record = *record;
     memset(record, 0, sizeof(*record));
     copy_text(task->image, sizeof(task->image), image_of(&task->record.request));
@@ -95,13 +97,19 @@ static bool clones_from(const struct task *task, const struct task *other)
            strcmp(snapshot.slice, other->record.request.slice) == 0;
 }
 
-/* A snapshot is made before a slice is made from it, and stays until that is done. Slices made from
- * the same one do not wait for each other. */
+static bool reads_snapshot(const struct task *task)
+{
+    enum operation operation = task->record.request.operation;
+    return operation == OP_SLICE_PROVISION || operation == OP_SNAPSHOT_REVERT ||
+           operation == OP_SNAPSHOT_EXPORT;
+}
+
+/* A snapshot is made before a slice is made from it, and stays until that is done. Those who only
+ * read it do not wait for each other. */
 static bool waits_for_snapshot(const struct task *task, const struct task *earlier)
 {
     if (task->snapshot[0] && strcmp(task->snapshot, earlier->snapshot) == 0)
-        return task->record.request.operation != OP_SLICE_PROVISION ||
-               earlier->record.request.operation != OP_SLICE_PROVISION;
+        return !reads_snapshot(task) || !reads_snapshot(earlier);
     return clones_from(task, earlier) || clones_from(earlier, task);
 }
 
@@ -120,7 +128,7 @@ static bool waits_for(const struct task *task, const struct task *earlier)
     if (task_is_console(task) || task_is_console(earlier))
         return same && !task_is_console(earlier) && waits_to_look(task, earlier);
     if (same)
-        return true;
+        return !task_is_export(earlier) || task_waits_for_export(task);
     if (task->volume[0] && strcmp(task->volume, earlier->volume) == 0)
         return true;
     if (waits_for_snapshot(task, earlier))
@@ -143,7 +151,7 @@ static bool may_start(struct task *task)
     if (task->wants_room && !task->prepared && !task->record.internal &&
         task_collecting(task->tasks))
         return false;
-    if (task_stays(task) && !task_may_follow(task->tasks))
+    if ((task_stays(task) && !task_may_follow(task->tasks)) || task_export_must_wait(task))
         return false;
     for (const struct task *earlier = task->tasks->first; earlier != task; earlier = earlier->next)
         if (!is_held_back(earlier) && waits_for(task, earlier))
@@ -438,7 +446,7 @@ void tasks_submit_internal(struct tasks *tasks, enum operation operation, const 
 bool tasks_slice_busy(const struct tasks *tasks, const char *slice)
 {
     for (const struct task *task = tasks->first; task; task = task->next)
-        if (strcmp(task->slice, slice) == 0 && !task_is_console(task))
+        if (strcmp(task->slice, slice) == 0 && !task_is_console(task) && !task_is_export(task))
             return true;
     return false;
 }
@@ -447,8 +455,10 @@ unsigned tasks_at_work(const struct tasks *tasks)
 {
     unsigned count = 0;
     for (const struct task *task = tasks->first; task; task = task->next)
-        /* The node's reboot waits for the others: it ends with the machine. */
-        count += !task_is_console(task) && task->record.request.operation != OP_NODE_REBOOT &&
+        /* The node's reboot waits for the others: it ends with the machine. An export that is cut off
+         * is sent again after the next start. */
+        count += !task_is_console(task) && !task_is_export(task) &&
+                 task->record.request.operation != OP_NODE_REBOOT &&
                  (task->worker || task->prepared || task->record.internal);
     return count;
 }

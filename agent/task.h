@@ -52,19 +52,24 @@ int tasks_recover(struct tasks *tasks, struct err *err);
  * also reported as request.failed. `internal`: of the node itself. */
 int tasks_submit(struct tasks *tasks, const json_t *request, bool internal, struct err *err);
 
+/* Gives a request for an export, which has just been submitted, the descriptor that it is written
+ * into. Takes the descriptor over. */
+void tasks_attach(struct tasks *tasks, const char *request, int output);
+
 /* An internal request without arguments but `force`. */
 void tasks_submit_internal(struct tasks *tasks, enum operation operation, const char *slice);
 
 /* A slice's console log has moved on; it had `size` bytes. */
 void tasks_console_moved(struct tasks *tasks, const char *slice, uint64_t size);
 
-/* Whether a request that works on the slice, not only reads its console, runs or waits. */
+/* Whether a request that changes the slice, not only reads its console or a snapshot, runs or waits. */
 bool tasks_slice_busy(const struct tasks *tasks, const char *slice);
 
 /* How many requests run or wait. */
 unsigned tasks_count(const struct tasks *tasks);
 
-/* How many of them run, or are the node's own; those who follow a console are not counted. */
+/* How many of them run, or are the node's own, without those that nothing waits for: exports and
+ * those who follow a console. */
 unsigned tasks_at_work(const struct tasks *tasks);
 
 /* Whether an operator or the controller has asked for no new work (node.drain); outlives reboots. */

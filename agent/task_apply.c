@@ -248,6 +248,9 @@ int task_apply_end(struct task *task, const struct step *step, const json_t *out
     case STEP_SNAPSHOT_TAKE:
         snapshot_taken(task, output);
         return 0;
+    case STEP_SNAPSHOT_EXPORT:
+        json_object_set(scratch, "export", (json_t *)(uintptr_t)output);
+        return 0;
     default:
         return 0;
     }

@@ -225,6 +225,9 @@ void task_apply_done(struct task *task, json_t **result)
     case OP_NODE_REBOOT:
         *result = json_pack("{s:s}", "boot_id", task->tasks->config.boot_id);
         break;
+    case OP_SNAPSHOT_EXPORT:
+        *result = task_export_result(task);
+        break;
     case OP_IMAGE_DELETE:
         forget_image(task, "deleted", NULL);
         break;

@@ -27,6 +27,7 @@ struct task {
     unsigned again;                 /* how often it was put back for that */
     bool began;                     /* a worker has begun, or may have before the agent's start */
     unsigned attempts;
+    int output;           /* that an export without a URL is written into; -1 for none */
     unsigned retry_timer; /* the next worker waits for it; 0 for none */
     pid_t worker;         /* 0: waits */
     bool follows;         /* a console, by the timer below */
@@ -95,6 +96,14 @@ void task_volumes(const struct task *task, struct volume **volumes, size_t *coun
 /* Whether the slice has a domain now, and whether that has ended. */
 int task_find_domain(struct task *task, const char *slice, struct plan_facts *facts,
                      struct err *err);
+/* task_export.c: snapshot.export's part of everything. */
+bool task_is_export(const struct task *task);
+/* Whether the task has to wait for an earlier export of the same slice to end. */
+bool task_waits_for_export(const struct task *task);
+/* Whether too many exports run for this one to begin. */
+bool task_export_must_wait(const struct task *task);
+int task_prepare_export(struct task *task, struct err *err);
+json_t *task_export_result(struct task *task);
 
 /* task_apply.c: what the store learns from a step's begin and end, and from a request's end. All in
  * the caller's transaction. */
@@ -149,9 +158,17 @@ struct worker_job {
     struct image *image;
     struct volume *volumes; /* attached to the slice */
     size_t volume_count;
+    struct worker_export *export; /* NULL likewise */
+    int output;
     const char *ca;
     const struct tasks_config *config;
 };
+struct worker_export {
+    struct export_args args;
+    struct snapshot snapshot;
+};
+/* Fills the job's part of an export; false for another operation. */
+bool task_load_export(struct task *task, struct worker_job *job, struct worker_export *export);
 void task_worker(const struct worker_job *job, int socket) __attribute__((noreturn));
 
 /* task_link.c: the parent's side of a worker. */

@@ -163,7 +163,7 @@ int task_find_domain(struct task *task, const char *slice, struct plan_facts *fa
 static bool is_started(const struct task *task, const char *slice)
 {
     for (const struct task *other = task->tasks->first; other; other = other->next)
-        if (other != task && other->prepared && !task_is_console(other) &&
+        if (other != task && other->prepared && !task_is_console(other) && !task_is_export(other) &&
             strcmp(other->record.request.slice, slice) == 0)
             return true;
     return false;
@@ -316,6 +316,8 @@ static int prepare_slice(struct task *task, struct slice *slice, struct err *err
             return err_set(err, ERR_UNKNOWN_FIELD, "slice.terminate takes no arguments");
         return prepare_terminate(task, slice, &facts);
     }
+    if (operation == OP_SNAPSHOT_EXPORT)
+        return task_prepare_export(task, err);
     if (operation == OP_SNAPSHOT_CREATE || operation == OP_SNAPSHOT_REVERT ||
         operation == OP_SNAPSHOT_DELETE)
         return prepare_snapshot(task, slice, &facts, err);

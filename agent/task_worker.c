@@ -15,7 +15,7 @@
  * it doubles from there. */
 #define STEP_TRIES 3
 #define TRY_PAUSE_MS 100
-#define FIRST_FREE_DESCRIPTOR 5
+#define FIRST_FREE_DESCRIPTOR 6
 
 struct worker {
     const struct worker_job *job;
@@ -143,8 +143,9 @@ static void run_from(struct worker *worker, unsigned index)
     tell(worker, done);
 }
 
-/* Keeps nothing of the parent's but the socket and the lock, which programs that it runs do not get. */
-static void leave_parent(int socket, int lock)
+/* Keeps nothing of the parent's but the wire as 3, the lock, which programs that it runs do not get,
+ * as 4 and, where there is one, an export's output as 5. */
+static void leave_parent(int socket, int lock, int *output)
 {
     sigset_t none;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -152,17 +153,22 @@ static void leave_parent(int socket, int lock)
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_IGN);
     log_open("sliced", LOG_LEVEL_INFO, NULL);
+    bool keep = *output >= 0;
+    int kept = keep ? fcntl(*output, F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR) : -1;
     lock = fcntl(lock, F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR);
-    if (lock < 0 || dup2(socket, 3) < 0 || dup3(lock, 4, O_CLOEXEC) < 0)
+    if (lock < 0 || (keep && kept < 0) || dup2(socket, 3) < 0 || dup3(lock, 4, O_CLOEXEC) < 0 ||
+        (keep && dup2(kept, 5) < 0))
         _exit(1);
-    syscall(SYS_close_range, 5u, ~0u, 0u);
+    syscall(SYS_close_range, keep ? 6u : 5u, ~0u, 0u);
+    *output = keep ? 5 : -1;
 }
 
 void task_worker(const struct worker_job *job, int socket)
 {
     struct worker worker = {.job = job};
     struct err err;
-    leave_parent(socket, job->config->lock);
+    int output = job->output;
+    leave_parent(socket, job->config->lock, &output);
     wire_init(&worker.wire, 3);
     if (backend_open(&job->config->backend_options, &worker.backend, &err) < 0) {
         log_error("a worker cannot open the backend: %s", err.message);
@@ -176,6 +182,9 @@ void task_worker(const struct worker_job *job, int socket)
                                            .image = job->image,
                                            .volumes = job->volumes,
                                            .volume_count = job->volume_count,
+                                           .export = job->export ? &job->export->args : NULL,
+                                           .snapshot = job->export ? &job->export->snapshot : NULL,
+                                           .output = output,
                                            .ca = job->ca,
                                            .progress = report,
                                            .argument = &worker};

@@ -1,28 +1,15 @@
 #include "transfer.h"
 
-#include "child.h"
-#include "json.h"
+#include "transfer_side.h"
 #include "util.h"
-#include "wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #define STALL_SECONDS 120
-#define TICK_MS 1000
-#define FINISH_MS 5000
 #define PIPE_BYTES (1 << 20)
-
-/* One of the two programs and what it has said. */
-struct side {
-    struct child child;
-    struct wire wire;
-    bool ended; /* said "done" or "error", or went away */
-    struct err err;
-};
 
 struct state {
     const struct transfer *transfer;
@@ -35,16 +22,6 @@ struct state {
     struct transfer_result result;
 };
 
-static int start_side(struct side *side, const char *libexec, const char *const argv[],
-                      const int *descriptors, size_t count, struct err *err)
-{
-    CLEANUP_FREE char *path = xasprintf("%s/%s", libexec, argv[0]);
-    if (child_spawn(path, argv, descriptors, count, &side->child, err) != 0)
-        return -1;
-    wire_init(&side->wire, side->child.socket);
-    return 0;
-}
-
 static int start_children(struct state *state, struct err *err)
 {
     static const char *const net[] = {"sliced-net", "fetch", NULL};
@@ -56,9 +33,9 @@ static int start_children(struct state *state, struct err *err)
     fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES); /* fewer switches between the two; a hint */
     int to_import[] = {ends[0], state->transfer->output, state->transfer->scratch};
     size_t count = state->transfer->scratch >= 0 ? 3 : 2;
-    int result = start_side(&state->net, libexec, net, &ends[1], 1, err);
+    int result = side_start(&state->net, libexec, net, &ends[1], 1, err);
     if (result == 0)
-        result = start_side(&state->import, libexec, import, to_import, count, err);
+        result = side_start(&state->import, libexec, import, to_import, count, err);
     close(ends[0]);
     close(ends[1]);
     return result;
@@ -122,23 +99,6 @@ static int send_orders(struct state *state, struct err *err)
     return wire_send(&state->net.wire, fetch, err);
 }
 
-/* The children are not trusted: what they say has a closed form, too. */
-static int read_error(struct fields *fields, struct side *side)
-{
-    char code[64] = "";
-    const char *message = NULL;
-    if (field_text(fields, "code", REQUIRED, code, sizeof(code)) != 0 ||
-        field_string(fields, "message", REQUIRED, ERR_MESSAGE_BYTES, &message) != 0)
-        return -1;
-    if (fields_end(fields) != 0)
-        return -1;
-    side->ended = true;
-    err_set(&side->err, err_code_from_name(code), "%s", message);
-    if (side->err.code == ERR_NONE)
-        side->err.code = ERR_INTERNAL;
-    return 0;
-}
-
 static void note(struct state *state, uint64_t *counter, uint64_t value)
 {
     if (value != *counter)
@@ -186,76 +146,19 @@ static int read_import(struct state *state, struct fields *fields, const char *t
     return fields_end(fields);
 }
 
-static int read_message(struct state *state, struct side *side, const json_t *message,
-                        struct err *err)
+static int read_message(void *context, struct side *side, struct fields *fields, const char *type)
 {
-    struct fields fields;
-    char type[32] = "";
-    if (fields_open(&fields, message, "", err) != 0 ||
-        field_text(&fields, "type", REQUIRED, type, sizeof(type)) != 0)
-        return -1;
-    if (strcmp(type, "error") == 0)
-        return read_error(&fields, side);
-    return side == &state->net ? read_net(state, &fields, type) : read_import(state, &fields, type);
-}
-
-static int read_messages(struct state *state, struct side *side, struct err *err)
-{
-    if (wire_fill(&side->wire, err) != 0)
-        return -1;
-    json_t *message = NULL;
-    int taken = 0;
-    while (!side->ended && (taken = wire_take(&side->wire, &message, err)) == 1) {
-        int result = read_message(state, side, message, err);
-        json_decref(message);
-        if (result != 0)
-            return -1;
-    }
-    return taken < 0 ? -1 : 0;
-}
-
-/* Reads what a side has said. One that breaks the rules, or left without a last word, has failed. */
-static void listen_to(struct state *state, struct side *side)
-{
-    if (read_messages(state, side, &side->err) != 0) {
-        side->err.code = ERR_INTERNAL;
-        err_context(&side->err, "%s", side->child.name);
-        side->ended = true;
-    } else if (side->wire.closed && !side->ended) {
-        if (child_finish(&side->child, FINISH_MS, &side->err) == 0)
-            err_set(&side->err, ERR_INTERNAL, "%s left without a word", side->child.name);
-        side->ended = true;
-    }
-}
-
-/* Waits for one of the two to say something; a side that has ended is not listened to any more. */
-static int wait_for_words(struct state *state, struct err *err)
-{
-    struct side *sides[] = {&state->net, &state->import};
-    struct pollfd ready[ARRAY_LENGTH(sides)];
-    for (size_t index = 0; index < ARRAY_LENGTH(sides); index++)
-        ready[index] = (struct pollfd){.fd = sides[index]->ended ? -1 : sides[index]->child.socket,
-                                       .events = POLLIN};
-    if (poll(ready, ARRAY_LENGTH(sides), TICK_MS) < 0 && errno != EINTR)
-        return err_errno(err, ERR_INTERNAL, errno, "poll");
-    for (size_t index = 0; index < ARRAY_LENGTH(sides); index++)
-        if (ready[index].fd >= 0 && ready[index].revents != 0)
-            listen_to(state, sides[index]);
-    return 0;
-}
-
-static bool failed(const struct side *side)
-{
-    return side->ended && side->err.code != ERR_NONE;
+    struct state *state = context;
+    return side == &state->net ? read_net(state, fields, type) : read_import(state, fields, type);
 }
 
 /* Import's failure ends the transfer. Net's does when import has had its say, because net fails as a
  * consequence when import has gone; ERR_CANCELLED is how it says so. */
 static bool is_over(const struct state *state)
 {
-    if (failed(&state->import))
+    if (side_failed(&state->import))
         return true;
-    if (failed(&state->net) && state->net.err.code != ERR_CANCELLED)
+    if (side_failed(&state->net) && state->net.err.code != ERR_CANCELLED)
         return true;
     return state->net.ended && state->import.ended;
 }
@@ -264,11 +167,11 @@ static int judge(const struct state *state, struct transfer_result *result, stru
 {
     /* A stream that net could not finish looks truncated to import: net knows the cause. */
     const struct side *culprit = NULL;
-    if (failed(&state->net) && state->net.err.code != ERR_CANCELLED)
+    if (side_failed(&state->net) && state->net.err.code != ERR_CANCELLED)
         culprit = &state->net;
-    else if (failed(&state->import))
+    else if (side_failed(&state->import))
         culprit = &state->import;
-    else if (failed(&state->net))
+    else if (side_failed(&state->net))
         culprit = &state->net;
     if (culprit != NULL) {
         *err = culprit->err;
@@ -288,17 +191,18 @@ static int run(struct state *state, transfer_progress *progress, void *argument,
     unsigned stall = transfer->stall_seconds != 0 ? transfer->stall_seconds : STALL_SECONDS;
     uint64_t next_tick = 0;
     state->moved_ms = monotonic_ms();
+    struct side *const sides[] = {&state->net, &state->import};
     while (!is_over(state)) {
         uint64_t now = monotonic_ms();
         if (now >= next_tick && progress != NULL) {
             if (!progress(argument, state->transferred, state->total))
                 return err_set(err, ERR_CANCELLED, "the transfer was cancelled");
-            next_tick = now + TICK_MS;
+            next_tick = now + SIDE_TICK_MS;
         }
         if (now >= state->moved_ms + (uint64_t)stall * 1000)
             return err_set(err, ERR_TIMEOUT, "the transfer stands still for %u s at byte %llu",
                            stall, (unsigned long long)state->transferred);
-        if (wait_for_words(state, err) != 0)
+        if (side_wait(sides, ARRAY_LENGTH(sides), read_message, state, err) != 0)
             return -1;
     }
     return 0;
@@ -307,8 +211,7 @@ static int run(struct state *state, transfer_progress *progress, void *argument,
 int transfer_image(const struct transfer *transfer, transfer_progress *progress, void *argument,
                    struct transfer_result *result, struct err *err)
 {
-    struct state state = {
-        .transfer = transfer, .net = {.child = CHILD_NONE}, .import = {.child = CHILD_NONE}};
+    struct state state = {.transfer = transfer, .net = SIDE_NONE, .import = SIDE_NONE};
     int outcome = start_children(&state, err);
     if (outcome == 0)
         outcome = send_orders(&state, err);
@@ -316,9 +219,7 @@ int transfer_image(const struct transfer *transfer, transfer_progress *progress,
         outcome = run(&state, progress, argument, err);
     if (outcome == 0)
         outcome = judge(&state, result, err);
-    child_stop(&state.net.child);
-    child_stop(&state.import.child);
-    wire_free(&state.net.wire);
-    wire_free(&state.import.wire);
+    side_stop(&state.net);
+    side_stop(&state.import);
     return outcome;
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from . import lookup, tokens
 from .context import Context
+from .exports import Exports
 from .faults import BadFaults, Faults, read_rules
 from .files import Images
 from .lookup import CommandError
@@ -42,7 +43,10 @@ def serve(session: Session, arguments: argparse.Namespace) -> None:
     )
     service = Service(store, session.ca, mailboxes, options)
     faults = Faults(arguments.faults)
-    context = Context(store, service, session.protocol, faults, images, arguments.verbose)
+    exports = Exports(session.folder / "exports")
+    context = Context(
+        store, service, session.protocol, faults, images, exports, arguments.verbose
+    )
     server = Server(context, mailboxes)
     http_port = None
     try:

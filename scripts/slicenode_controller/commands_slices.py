@@ -4,7 +4,7 @@ import argparse
 import uuid
 from typing import Any
 
-from . import image_source, lookup, ordering, output, requests, view, waiting
+from . import commands_exports, image_source, lookup, ordering, output, requests, view, waiting
 from .session import Session
 from .store import Row, from_json
 
@@ -259,6 +259,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     action = actions.add_parser("list")
     action.add_argument("slice", help="name or id")
     action.set_defaults(run=snapshot_list)
+    commands_exports.add_actions(actions)
 
 
 def _add_provision(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

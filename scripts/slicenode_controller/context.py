@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from . import clock, nodes, requests, traffic
+from .exports import Exports
 from .faults import Faults
 from .files import Images
 from .protocol import Protocol
@@ -24,6 +25,7 @@ class Context:
         protocol: Protocol,
         faults: Faults,
         images: Images | None,
+        exports: Exports,
         verbose: bool,
     ) -> None:
         self.store = store
@@ -31,6 +33,7 @@ class Context:
         self.protocol = protocol
         self.faults = faults
         self.images = images
+        self.exports = exports
         self._verbose = verbose
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, int]] = Counter()

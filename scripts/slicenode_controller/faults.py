@@ -19,6 +19,8 @@ and for files under /images/ only:
     corrupt  flip the bits of the byte at offset `at_byte` of the file
     no_range ignore Range: always the whole file
     new_etag another ETag at each request, as if the file changed
+
+`drop` also holds for what is sent to /exports/.
 """
 
 import json

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import files, schema
+from . import exports, files, schema
 from .context import Context
 from .faults import Rule
 from .protocol import Operation, UnknownCall
@@ -51,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
     def handle_expect_100(self) -> bool:
+        if self.path.startswith(exports.PREFIX):
+            return True  # once it is known that the body is wanted
         go_on = super().handle_expect_100()
         self.wfile.flush()
         return go_on
@@ -79,11 +81,16 @@ class Handler(BaseHTTPRequestHandler):
             if fault is not None and fault.kind == "close":
                 self._hang_up()
             elif fault is not None and fault.kind == "status":
-                self._read_body()
+                if url.path.startswith(exports.PREFIX):
+                    self.close_connection = True
+                else:
+                    self._read_body()
                 refused = Refused(int(fault.number), "internal", "a fault that was asked for")
                 self._answer(refused.status, refused.body())
             elif url.path.startswith(files.PREFIX) and self.command in ("GET", "HEAD"):
                 self._serve_file(url.path, fault)
+            elif url.path.startswith(exports.PREFIX) and self.command == "PUT":
+                self._take_export(url.path, fault)
             else:
                 self._serve_call(url.path, url.query)
         except Refused as refused:
@@ -203,6 +210,28 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET" and not files.send(file, reply, self.wfile, fault):
             self._hang_up()
+
+    def _take_export(self, path: str, fault: Rule | None) -> None:
+        file = self.context.exports.find(path) if self.tls is not None else None
+        if file is None:
+            raise Refused(404, "invalid_argument", "nothing is awaited there")
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.send_response_only(100)
+            self.end_headers()
+            self.wfile.flush()
+        try:
+            body = exports.body_of(self.headers, self._reader())
+            if fault is not None and fault.kind == "drop":
+                body = exports.counted(self._reader(), int(fault.number))
+            answer = exports.receive(file, body)
+        except (exports.Broken, OSError) as error:
+            raise Refused(400, "invalid_argument", f"the export: {error}") from None
+        if fault is not None and fault.kind == "drop":
+            file.unlink()
+            self._hang_up()
+            return
+        self.context.count("export", 201)
+        self._answer(201, answer)
 
     def _hang_up(self) -> None:
         """Ends the connection as a cable that is pulled would, but for what was written."""

@@ -111,6 +111,7 @@ def audit_files(node: Node, store: Store) -> None:
     left = set(os.listdir(node.folder / "state")) - {
         "sliced.db", "sliced.db-wal", "sliced.db-shm", "identity", "lock", "reserve"}
     assert not left, f"files in the state folder: {left}"
+    assert not (node.sim / "metadata").exists(), "a view of the pool's metadata is held"
     assert all(image["ready"] for image in store.images.values()), "an image that is not ready"
 
 

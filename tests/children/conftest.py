@@ -18,7 +18,7 @@ def _programs() -> None:
     """The sanitised host build, unless other programs were named."""
     if PROGRAMS == ROOT / "out" / "agent-host":
         subprocess.run(["make", "-s", "-C", str(ROOT / "agent"), "BUILD=host", "sliced-net",
-                        "sliced-import"], check=True)
+                        "sliced-import", "sliced-export"], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -139,7 +139,9 @@ int main(int argc, char **argv)
     struct err err = {0};
     if (argc != 3)
         return 2;
-    enum sandbox_profile profile = strcmp(argv[1], "import") == 0 ? SANDBOX_IMPORT : SANDBOX_NET;
+    enum sandbox_profile profile = strcmp(argv[1], "import") == 0   ? SANDBOX_IMPORT
+                                   : strcmp(argv[1], "export") == 0 ? SANDBOX_EXPORT
+                                                                    : SANDBOX_NET;
     parent = getppid();
     if (sandbox_enter(profile, &err) != 0) {
         fprintf(stderr, "%s\n", err.message);

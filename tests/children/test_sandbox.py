@@ -15,7 +15,7 @@ KILLED = "killed"
 LANDLOCK = "landlock" in Path("/sys/kernel/security/lsm").read_text() \
     if Path("/sys/kernel/security/lsm").exists() else True
 
-# What is tried, and what comes of it in net and in import.
+# What is tried, and what comes of it in net, and in import and export.
 DEEDS: list[tuple[str, str, str]] = [
     ("write to a descriptor", "may", "may"),
     ("map memory", "may", "may"),
@@ -83,3 +83,4 @@ def try_deed(tool: Path, profile: str, deed: str) -> str:
 def test_deed(tool: Path, deed: str, net: str, importer: str) -> None:
     assert try_deed(tool, "net", deed) == net
     assert try_deed(tool, "import", deed) == importer
+    assert try_deed(tool, "export", deed) == importer

@@ -20,7 +20,7 @@ from server import Request
 from test_fetch import DATA, File
 
 NAMES = {"none": "0", "gzip": "1", "xz": "2", "zstd": "3"}
-MODULES = ("transfer child wire json err util file clock ident check log".split())
+MODULES = ("transfer transfer_side child wire json err util file clock ident check log".split())
 
 
 @pytest.fixture(scope="session")
@@ -149,9 +149,10 @@ def children_of(pid: int) -> list[int]:
 
 @pytest.mark.parametrize("victim", ["sliced-net", "sliced-import"])
 def test_a_child_dies(runner: Runner, serve: ServerMaker, victim: str) -> None:
-    process = runner.start(serve(slow, certificate=None).url)
-    deadline = time.monotonic() + 10
-    while runner.volume.exists() is False or len(children_of(process.pid)) < 2:
+    server = serve(slow, certificate=None)
+    process = runner.start(server.url)
+    deadline = time.monotonic() + 20
+    while not server.requests or len(children_of(process.pid)) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     for pid in children_of(process.pid):

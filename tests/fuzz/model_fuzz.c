@@ -3,6 +3,7 @@
 #include "fuzz.h"
 #include "json.h"
 #include "model.h"
+#include "model_export.h"
 #include "seed.h"
 
 #include <string.h>
@@ -50,6 +51,7 @@ static void read_args(const struct request *request)
 {
     struct snapshot_args snapshot;
     struct volume_args volume;
+    struct export_args export;
     char id[UUID_TEXT_BYTES];
     struct resize_args resize;
     struct stop_args stop;
@@ -83,6 +85,10 @@ static void read_args(const struct request *request)
     case OP_VOLUME_RESIZE:
     case OP_VOLUME_DELETE:
         volume_parse(request->operation, request->args, &volume, &err);
+        break;
+    case OP_SNAPSHOT_EXPORT:
+        if (export_parse(request->args, &export, &err) == 0)
+            REQUIRE(!export.url[0] || strncmp(export.url, "https://", 8) == 0);
         break;
     case OP_IMAGE_FETCH:
         if (image_parse(request->args, &image, &err) == 0)

@@ -24,12 +24,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("log", "json"),
     ("must", "wire", "loop"),
     ("model", "conf", "boot_check", "child", "sandbox"),
-    ("backend", "plan", "store", "session", "seed", "decompress", "console", "vhd"),
+    ("backend", "plan", "store", "session", "seed", "decompress", "console"),
+    ("compress", "vhd", "export_map", "thin_metadata"),
     ("admit", "outbox", "transfer"),
     ("health",),
-    ("capacity", "step", "api", "import", "net", "be_sim", "be_thin", "be_net"),
+    ("capacity", "step", "api", "import", "export", "net", "be_sim", "be_thin", "be_net"),
     ("task", "be_xen"),
-    ("be_node", "hotplug", "slicectl", "conf_main", "net_main", "import_main", "main"),
+    ("be_node", "hotplug", "slicectl", "conf_main", "net_main", "import_main", "export_main", "main"),
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 
@@ -46,10 +47,10 @@ LIBRARIES = {
     "libdevmapper.h": {"be_thin"},
     "sqlite3.h": {"store", "be_sim"},
     "curl/": {"net", "net_main"},
-    "mbedtls/": {"net"},
+    "mbedtls/": {"net", "export"},
     "nettle/": {"import"},
-    "zlib.h": {"decompress", "import"},
-    "zstd": {"decompress", "import"},
+    "zlib.h": {"decompress", "compress", "import"},
+    "zstd": {"decompress", "compress", "import"},
     "lzma.h": {"decompress"},
     "linux/seccomp.h": {"sandbox"},
 }
@@ -58,7 +59,7 @@ SYMBOLS = {
     r"dm_task_": {"be_thin"},
     r"sqlite3_": {"store", "be_sim"},
     r"curl_": {"net", "net_main"},
-    r"mbedtls_": {"net"},
+    r"mbedtls_": {"net", "export"},
     r"nettle_": {"import"},
 }
 

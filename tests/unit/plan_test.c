@@ -118,6 +118,7 @@ TEST(plan_of_snapshots)
     struct plan plan;
 
     check_plan(OP_SNAPSHOT_CREATE, &facts, "snapshot.measure snapshot.take | ");
+    check_plan(OP_SNAPSHOT_EXPORT, &facts, "snapshot.export | ");
     check_plan(OP_SNAPSHOT_DELETE, &facts, "| volume.remove ");
     check_plan(OP_SNAPSHOT_REVERT, &facts,
                "disk.clone | volume.deactivate disk.swap volume.remove ");

@@ -2,6 +2,7 @@
 #include "err.h"
 #include "json.h"
 #include "model.h"
+#include "model_export.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -130,6 +131,7 @@ static int parse_args(const struct request *request, struct err *err)
 {
     struct snapshot_args snapshot;
     struct volume_args volume;
+    struct export_args export;
     char id[UUID_TEXT_BYTES];
     struct resize_args resize;
     struct stop_args stop;
@@ -162,6 +164,8 @@ static int parse_args(const struct request *request, struct err *err)
     case OP_VOLUME_RESIZE:
     case OP_VOLUME_DELETE:
         return volume_parse(request->operation, request->args, &volume, err);
+    case OP_SNAPSHOT_EXPORT:
+        return export_parse(request->args, &export, err);
     case OP_IMAGE_FETCH:
         return image_parse(request->args, &image, err);
     case OP_IMAGE_DELETE:

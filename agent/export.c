@@ -1,0 +1,142 @@
+#include "export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mbedtls/version.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if MBEDTLS_VERSION_MAJOR < 3
+#define mbedtls_sha256_starts mbedtls_sha256_starts_ret
+#define mbedtls_sha256_update mbedtls_sha256_update_ret
+#define mbedtls_sha256_finish mbedtls_sha256_finish_ret
+#endif
+
+static const struct export_format *find_format(const char *name)
+{
+    static const struct export_format *const formats[] = {&export_raw, &export_vhd, &export_delta};
+    for (size_t index = 0; index < ARRAY_LENGTH(formats); index++)
+        if (strcmp(formats[index]->name, name) == 0)
+            return formats[index];
+    return NULL;
+}
+
+/* The encoder's output. */
+static int put(void *argument, const void *data, size_t length, struct err *err)
+{
+    struct export *export = argument;
+    if (mbedtls_sha256_update(&export->hash, data, length) != 0)
+        return err_set(err, ERR_INTERNAL, "SHA-256 failed");
+    if (write_full(export->output, data, length) < 0)
+        return err_errno(err, errno == EPIPE ? ERR_CANCELLED : ERR_EXPORT_FAILED, errno,
+                         "writing the export at byte %llu", (unsigned long long)export->sent_bytes);
+    export->sent_bytes += length;
+    return 0;
+}
+
+int export_open(struct export *export, const struct export_options *options, struct export_map *map,
+                int volume, int output, struct err *err)
+{
+    *export = (struct export){.options = options, .map = *map, .volume = volume, .output = output};
+    memset(map, 0, sizeof(*map));
+    mbedtls_sha256_init(&export->hash);
+    export->piece = xcalloc(1, EXPORT_PIECE_BYTES);
+    if (find_format(options->format) == NULL)
+        return err_set(err, ERR_INVALID_ARGUMENT, "export format \"%.32s\" is not known",
+                       options->format);
+    if (mbedtls_sha256_starts(&export->hash, 0) != 0)
+        return err_set(err, ERR_INTERNAL, "SHA-256 does not start");
+    return encoder_open(&export->encoder, options->compression, put, export, err);
+}
+
+uint64_t export_length(const struct export *export)
+{
+    if (export->encoder.type != &encoder_none)
+        return 0;
+    return find_format(export->options->format)->length(export);
+}
+
+static int tell(struct export *export, struct err *err)
+{
+    return export->progress != NULL ? export->progress(export, export->argument, err) : 0;
+}
+
+int export_bytes(struct export *export, const void *data, size_t length, struct err *err)
+{
+    if (encoder_feed(&export->encoder, data, length, err) != 0)
+        return -1;
+    return tell(export, err);
+}
+
+int export_zeroes(struct export *export, uint64_t length, struct err *err)
+{
+    memset(export->piece, 0, length < EXPORT_PIECE_BYTES ? (size_t)length : EXPORT_PIECE_BYTES);
+    while (length > 0) {
+        size_t part = length < EXPORT_PIECE_BYTES ? (size_t)length : EXPORT_PIECE_BYTES;
+        if (export_bytes(export, export->piece, part, err) != 0)
+            return -1;
+        export->done_bytes += part;
+        length -= part;
+    }
+    return 0;
+}
+
+/* dom0 is small: what was read is not kept in its memory. */
+static int read_piece(struct export *export, uint64_t offset, size_t length, struct err *err)
+{
+    uint64_t place = offset, end = offset + length;
+    while (place < end) {
+        ssize_t count =
+            pread(export->volume, export->piece + (place - offset), end - place, (off_t)place);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return err_errno(err, ERR_STORAGE_ERROR, errno, "reading the snapshot at byte %llu",
+                             (unsigned long long)place);
+        if (count == 0)
+            return err_set(err, ERR_STORAGE_ERROR, "the snapshot ends at byte %llu",
+                           (unsigned long long)place);
+        place += (uint64_t)count;
+    }
+    posix_fadvise(export->volume, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
+    return 0;
+}
+
+int export_volume(struct export *export, uint64_t offset, uint64_t length, struct err *err)
+{
+    while (length > 0) {
+        size_t part = length < EXPORT_PIECE_BYTES ? (size_t)length : EXPORT_PIECE_BYTES;
+        if (read_piece(export, offset, part, err) != 0 ||
+            export_bytes(export, export->piece, part, err) != 0)
+            return -1;
+        offset += part;
+        length -= part;
+        export->read_bytes += part;
+        export->done_bytes += part;
+    }
+    return 0;
+}
+
+int export_run(struct export *export, struct err *err)
+{
+    unsigned char digest[EXPORT_SHA256_BYTES];
+    if (find_format(export->options->format)->run(export, err) != 0 ||
+        encoder_finish(&export->encoder, err) != 0)
+        return -1;
+    if (mbedtls_sha256_finish(&export->hash, digest) != 0)
+        return err_set(err, ERR_INTERNAL, "SHA-256 failed");
+    for (size_t index = 0; index < sizeof(digest); index++)
+        snprintf(export->sha256 + 2 * index, 3, "%02x", digest[index]);
+    return 0;
+}
+
+void export_close(struct export *export)
+{
+    encoder_close(&export->encoder);
+    mbedtls_sha256_free(&export->hash);
+    export_map_close(&export->map);
+    free(export->piece);
+    export->piece = NULL;
+}
