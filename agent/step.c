@@ -43,6 +43,12 @@ static int run_volume(const struct step *step, struct step_context *context, jso
         return step_snapshot_measure(step, context, output, err);
     case STEP_SNAPSHOT_TAKE:
         return step_snapshot_take(step, context, output, err);
+    case STEP_MEMORY_SAVE:
+        return step_memory_save(step, context, output, err);
+    case STEP_CHECKPOINT_TAKE:
+        return step_checkpoint_take(step, context, output, err);
+    case STEP_MEMORY_CHECK:
+        return step_memory_check(step, context, err);
     default:
         return err_set(err, ERR_INTERNAL, "step %s is not known", step_name(step->kind));
     }
@@ -55,7 +61,12 @@ int step_run(const struct step *step, struct step_context *context, json_t *outp
     case STEP_FILE_IMPORT:
         return step_file_import(step, context, output, err);
     case STEP_DOMAIN_START:
+    case STEP_DOMAIN_RESTORE:
         return step_domain_start(step, context, output, err);
+    case STEP_DOMAIN_RESUME:
+        return step_domain_resume(context, err);
+    case STEP_DOMAIN_RUN:
+        return step_domain_run(context, output, err);
     case STEP_DOMAIN_SHUTDOWN:
         return step_domain_shutdown(step, context, err);
     case STEP_DOMAIN_WAIT:
@@ -112,6 +123,9 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
     case STEP_VOLUME_ACTIVATE:
     case STEP_DISK_PLUG:
     case STEP_DISK_UNPLUG:
+    case STEP_CHECKPOINT_TAKE:
+    case STEP_MEMORY_SAVE:
+    case STEP_MEMORY_CHECK:
         break;
     default:
         return 0;
@@ -124,11 +138,13 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
         return step_disk_unplug(step, context, true, err);
     if (step->kind == STEP_DISK_UNPLUG)
         return step_disk_plug(step, context, err);
-    if (step->kind == STEP_VOLUME_ACTIVATE)
+    if (step->kind == STEP_MEMORY_SAVE)
+        return step_memory_undo(step, context, err);
+    if (step->kind == STEP_VOLUME_ACTIVATE || step->kind == STEP_MEMORY_CHECK)
         return storage->deactivate(storage->state, step->name, err);
     /* A worker that died in the middle may have left the origin suspended: activating resumes it. */
     char path[VOLUME_PATH_BYTES];
-    if (step->kind == STEP_SNAPSHOT_TAKE && step->flag &&
+    if ((step->kind == STEP_SNAPSHOT_TAKE || step->kind == STEP_CHECKPOINT_TAKE) && step->flag &&
         storage->activate(storage->state, step->name, step->origin_id, step->bytes, false, path,
                           err) < 0)
         return -1;

@@ -18,9 +18,10 @@ struct node_paths {
 struct step_context {
     struct backend *backend;
     struct node_paths paths;
-    const struct slice *slice;    /* NULL for requests without one */
-    const struct image *image;    /* NULL likewise */
-    const struct volume *volumes; /* attached to the slice, by slot */
+    const struct slice *slice;       /* NULL for requests without one */
+    const struct image *image;       /* NULL likewise */
+    const struct snapshot *snapshot; /* that is reverted to; NULL otherwise */
+    const struct volume *volumes;    /* attached to the slice, by slot */
     size_t volume_count;
     const char *ca; /* the controller's, for images; NULL for none */
     /* Reports how far an import is; `mapped_bytes` of the pool are written so far. */
@@ -50,6 +51,15 @@ int step_snapshot_take(const struct step *step, struct step_context *context, js
                        struct err *err);
 int step_domain_start(const struct step *step, struct step_context *context, json_t *output,
                       struct err *err);
+/* Of step_checkpoint.c. */
+int step_memory_save(const struct step *step, struct step_context *context, json_t *output,
+                     struct err *err);
+int step_memory_undo(const struct step *step, struct step_context *context, struct err *err);
+int step_checkpoint_take(const struct step *step, struct step_context *context, json_t *output,
+                         struct err *err);
+int step_domain_resume(struct step_context *context, struct err *err);
+int step_memory_check(const struct step *step, struct step_context *context, struct err *err);
+int step_domain_run(struct step_context *context, json_t *output, struct err *err);
 int step_domain_shutdown(const struct step *step, struct step_context *context, struct err *err);
 int step_domain_wait(const struct step *step, struct step_context *context, json_t *output,
                      struct err *err);

@@ -110,6 +110,19 @@ bool task_make_room(struct tasks *tasks, uint64_t short_bytes);
 bool task_wait_for_room(struct task *task, const struct err *error);
 /* The same for one that was undone because of `error`: it is put back to where it was in the queue. */
 bool task_put_back(struct task *task, const struct err *error);
+/* task_checkpoint.c: snapshots with memory. */
+int task_prepare_checkpoint(struct task *task, const struct slice *slice,
+                            const struct plan_facts *facts, struct snapshot *snapshot,
+                            struct err *err);
+int task_prepare_memory_revert(struct task *task, struct slice *slice,
+                               const struct plan_facts *facts, struct err *err);
+int task_gate_memory(struct task *task, const struct step *step, struct err *err);
+void task_memory_saved(struct task *task, const json_t *output);
+void task_checkpoint_taken(struct task *task, const json_t *output);
+/* The snapshot that a request reverts to; false for other requests. */
+bool task_find_reverted(struct task *task, struct snapshot *snapshot);
+void task_memory_swapped(struct task *task, struct slice *slice);
+void task_revert_failed(struct task *task);
 
 /* task_worker.c: runs in the child, never returns. */
 struct worker_job {
@@ -120,6 +133,7 @@ struct worker_job {
     struct image *image;
     struct volume *volumes; /* attached to the slice */
     size_t volume_count;
+    struct snapshot *snapshot;
     const char *ca;
     const struct tasks_config *config;
 };

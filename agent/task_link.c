@@ -277,7 +277,7 @@ static void readable(void *context, int fd, short events)
 }
 
 static void load(struct task *task, struct worker_job *job, struct slice *slice,
-                 struct image *image)
+                 struct image *image, struct snapshot *snapshot)
 {
     const struct tasks_config *config = &task->tasks->config;
     struct err err;
@@ -289,6 +289,8 @@ static void load(struct task *task, struct worker_job *job, struct slice *slice,
     if (task->image[0] &&
         must(store_image_find(config->store, task->image, image, &err), &err) == 1)
         job->image = image;
+    if (task_find_reverted(task, snapshot))
+        job->snapshot = snapshot;
     job->ca = config->ca(config->context);
 }
 
@@ -297,12 +299,13 @@ void task_spawn(struct task *task)
     struct tasks *tasks = task->tasks;
     struct slice slice = {0};
     struct image image = {0};
+    struct snapshot snapshot = {0};
     struct worker_job job = {.plan = &task->plan,
                              .phase = task->record.phase,
                              .step = task->record.step,
                              .config = &tasks->config};
     int sockets[2];
-    load(task, &job, &slice, &image);
+    load(task, &job, &slice, &image, &snapshot);
     task->cancelled = false;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0 ||
         (task->worker = fork()) < 0) {

@@ -149,6 +149,7 @@ void task_worker(const struct worker_job *job, int socket)
                                            .image = job->image,
                                            .volumes = job->volumes,
                                            .volume_count = job->volume_count,
+                                           .snapshot = job->snapshot,
                                            .ca = job->ca,
                                            .progress = report,
                                            .argument = &worker};

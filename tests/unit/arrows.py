@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("log", "json"),
     ("must", "wire", "loop"),
     ("model", "conf", "boot_check", "child", "sandbox"),
-    ("backend", "plan", "store", "session", "seed", "decompress", "console"),
+    ("backend", "plan", "store", "session", "seed", "decompress", "console", "memory_stream"),
     ("admit", "outbox", "transfer"),
     ("health",),
     ("capacity", "step", "api", "import", "net", "be_sim", "be_thin", "be_net"),
@@ -49,7 +49,7 @@ LIBRARIES = {
     "mbedtls/": {"net", "import"},
     "zlib.h": {"decompress"},
     "zstd": {"decompress"},
-    "lzma.h": {"decompress"},
+    "lzma.h": {"decompress", "memory_stream"},
     "linux/seccomp.h": {"sandbox"},
 }
 SYMBOLS = {
