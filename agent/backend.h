@@ -25,6 +25,7 @@ enum shutdown_reason {
     SHUTDOWN_POWEROFF,
     SHUTDOWN_REBOOT,
     SHUTDOWN_CRASH,
+    SHUTDOWN_SUSPEND, /* its memory is being saved, or was: domain_resume lets it go on */
     SHUTDOWN_OTHER
 };
 
@@ -113,6 +114,20 @@ struct hypervisor {
     /* Tells the guest that the block device behind a disk has `bytes` now. */
     int (*disk_grow)(void *state, const char *slice, const char *device, uint64_t bytes,
                      struct err *err);
+    /* Suspends the slice with the help of its kernel and writes its memory and processors into the
+     * block device or file `path`, which is new; it stays suspended. On failure it runs on:
+     * ERR_TIMEOUT when its kernel does not take part. */
+    int (*domain_save)(void *state, const char *slice, const char *path, struct memory_mark *mark,
+                       struct err *err);
+    /* Lets a suspended slice go on where it is; all others are left as they are. */
+    int (*domain_resume)(void *state, const char *slice, struct err *err);
+    /* Builds a domain from saved memory in place of any other, and leaves it paused: its disk must be
+     * what it was at that instant, and stays so until domain_run. */
+    int (*domain_restore)(void *state, const struct domain_config *config, const char *path,
+                          const struct memory_mark *mark, struct err *err);
+    /* Lets the restored domain run. One that runs already, has ended or is gone is left so, and
+     * *domain_id is -1 when it is gone. */
+    int (*domain_run)(void *state, const char *slice, int *domain_id, struct err *err);
     /* Fills up to `limit` entries of our slices' domains (dom0 and strangers are left out). */
     int (*domain_list)(void *state, struct domain_info *list, size_t limit, size_t *count,
                        struct err *err);

@@ -3,7 +3,8 @@
  *
  *     node.json      what the node is and how it misbehaves; written by the test, all keys optional:
  *                    memory_mib threads pool_mib metadata_percent data_used_percent pvh pv
- *                    ignore_shutdown ignore_unplug ignore_balloon read_only out_of_space boot_text
+ *                    ignore_shutdown ignore_suspend ignore_unplug ignore_balloon read_only
+ *                    out_of_space boot_text
  *                    delay_ms {call: n}
  *                    fail [{call, nth?, times?, code, message?}]   the nth call and `times` from there
  *                    kill_at n     the agent is killed at the nth point (two for each call below)
@@ -14,7 +15,8 @@
  *                    trace         each moment is a line in the file `trace`
  *     calls.json     how often each changing call was made, "points" and "moments"
  *     domains/ID     {domain_id, state: running|paused|shutdown, reason, memory_mib (all it takes),
- *                    vcpus, max_vcpus, given_mib, max_given_mib, disks: {device: {volume, bytes}}};
+ *                    vcpus, max_vcpus, given_mib, max_given_mib, disks: {device: {volume, bytes}},
+ *                    memory: text, which a checkpoint saves};
  *                    a test may rewrite it (rename into place) or remove it: the agent's watch sees it
  *                    tty in it: a terminal that stands for its console
  *     volumes/N      a thin volume's data, a sparse file
@@ -78,6 +80,16 @@ int sim_console_tty(void *state, const char *slice, char path[static TTY_PATH_BY
 /* be_sim_metadata.c: storage's functions of that name. */
 int sim_metadata_open(void *state, struct pool_metadata *metadata, struct err *err);
 int sim_metadata_close(void *state, struct pool_metadata *metadata, struct err *err);
+
+int sim_next_domain(struct sim *sim);
+
+/* Of be_sim_memory.c. */
+int sim_save_memory(void *state, const char *slice, const char *path, struct memory_mark *mark,
+                    struct err *err);
+int sim_resume(void *state, const char *slice, struct err *err);
+int sim_restore(void *state, const struct domain_config *config, const char *path,
+                const struct memory_mark *mark, struct err *err);
+int sim_run(void *state, const char *slice, int *domain_id, struct err *err);
 
 /* Whether a domain uses the volume of that name now. */
 bool sim_volume_busy(struct sim *sim, const char *name);

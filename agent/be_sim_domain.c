@@ -19,19 +19,15 @@
 #define MARK_UNBOOTABLE "NOBOOT"
 #define MARK_HALTS "HALTS!"
 
-static char *domain_path(struct sim *sim, const char *slice)
-{
-    return sim_domain_path(sim, slice);
-}
-
 static enum shutdown_reason reason_of(const char *text)
 {
     if (!text)
         return SHUTDOWN_NONE;
-    return strcmp(text, "poweroff") == 0 ? SHUTDOWN_POWEROFF
-           : strcmp(text, "reboot") == 0 ? SHUTDOWN_REBOOT
-           : strcmp(text, "crash") == 0  ? SHUTDOWN_CRASH
-                                         : SHUTDOWN_OTHER;
+    return strcmp(text, "poweroff") == 0  ? SHUTDOWN_POWEROFF
+           : strcmp(text, "reboot") == 0  ? SHUTDOWN_REBOOT
+           : strcmp(text, "crash") == 0   ? SHUTDOWN_CRASH
+           : strcmp(text, "suspend") == 0 ? SHUTDOWN_SUSPEND
+                                          : SHUTDOWN_OTHER;
 }
 
 static int sim_list(void *state, struct domain_info *list, size_t limit, size_t *count,
@@ -47,7 +43,7 @@ static int sim_list(void *state, struct domain_info *list, size_t limit, size_t 
     while ((entry = readdir(open_folder)) && *count < limit) {
         if (!uuid_valid(entry->d_name))
             continue;
-        CLEANUP_FREE char *path = domain_path(sim, entry->d_name);
+        CLEANUP_FREE char *path = sim_domain_path(sim, entry->d_name);
         json_t *domain = sim_load(path);
         const char *word = json_string_value(json_object_get(domain, "state"));
         if (word) {
@@ -128,11 +124,22 @@ static bool boot(struct sim *sim, const struct domain_config *config)
     return true;
 }
 
+int sim_next_domain(struct sim *sim)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/last_domain", sim->folder);
+    json_t *last = sim_load(path);
+    int domain_id = (int)json_integer_value(json_object_get(last, "id")) + 1;
+    json_decref(last);
+    last = json_pack("{s:i}", "id", domain_id);
+    sim_save(path, last, NULL);
+    json_decref(last);
+    return domain_id;
+}
+
 static int start_locked(struct sim *sim, const struct domain_config *config, int *domain_id,
                         struct err *err)
 {
-    CLEANUP_FREE char *path = domain_path(sim, config->slice->id);
-    CLEANUP_FREE char *last_path = xasprintf("%s/last_domain", sim->folder);
+    CLEANUP_FREE char *path = sim_domain_path(sim, config->slice->id);
     const struct domain_size size = slice_size(config->slice);
     uint64_t needed = admit_domain_memory_mib(&size);
     uint64_t all = (uint64_t)sim_number(sim, "memory_mib", MEMORY_MIB_USUAL);
@@ -147,15 +154,10 @@ static int start_locked(struct sim *sim, const struct domain_config *config, int
                          config->slice->id);
     if (memory_used_mib(sim) + needed > all)
         return err_set(err, ERR_HYPERVISOR_ERROR, "the simulated machine has no memory left");
-    json_t *last = sim_load(last_path);
-    *domain_id = (int)json_integer_value(json_object_get(last, "id")) + 1;
-    json_decref(last);
-    last = json_pack("{s:i}", "id", *domain_id);
-    sim_save(last_path, last, NULL);
-    json_decref(last);
     json_t *disks = sim_disks(config, err);
     if (!disks)
         return -1;
+    *domain_id = sim_next_domain(sim);
     bool runs = boot(sim, config);
     json_t *domain =
         json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "domain_id", *domain_id, "state",
@@ -183,7 +185,7 @@ static int sim_start(void *state, const struct domain_config *config, int *domai
 static int sim_shutdown(void *state, const char *slice, bool reboot, struct err *err)
 {
     struct sim *sim = state;
-    CLEANUP_FREE char *path = domain_path(sim, slice);
+    CLEANUP_FREE char *path = sim_domain_path(sim, slice);
     int result = 0;
     if (sim_enter(sim, "domain_shutdown", err) < 0)
         return -1;
@@ -205,7 +207,7 @@ static int sim_shutdown(void *state, const char *slice, bool reboot, struct err 
 static int set_state(struct sim *sim, const char *slice, const char *from, const char *to,
                      struct err *err)
 {
-    CLEANUP_FREE char *path = domain_path(sim, slice);
+    CLEANUP_FREE char *path = sim_domain_path(sim, slice);
     int result = 0;
     int lock = sim_lock(sim);
     json_t *domain = sim_load(path);
@@ -252,7 +254,7 @@ static void resize_domain(json_t *domain, const char *name, const struct domain_
 static int sim_resize(struct sim *sim, const char *slice, const char *name,
                       const struct domain_change *change, bool *now, struct err *err)
 {
-    CLEANUP_FREE char *path = domain_path(sim, slice);
+    CLEANUP_FREE char *path = sim_domain_path(sim, slice);
     CLEANUP_FREE char *max_name = xasprintf("max_%s", name);
     int lock = sim_lock(sim), result = 0;
     json_t *domain = sim_load(path);
@@ -291,7 +293,7 @@ static int sim_set_memory(void *state, const char *slice, const struct domain_ch
 
 static int sim_destroy(void *state, const char *slice, struct err *err)
 {
-    CLEANUP_FREE char *path = domain_path(state, slice);
+    CLEANUP_FREE char *path = sim_domain_path(state, slice);
     if (sim_enter(state, "domain_destroy", err) < 0)
         return -1;
     int gone = unlink(path);
@@ -318,7 +320,7 @@ static int sim_reboot(void *state, struct err *err)
 static int sim_counters(void *state, const char *slice, struct domain_counters *counters,
                         struct err *err)
 {
-    CLEANUP_FREE char *path = domain_path(state, slice);
+    CLEANUP_FREE char *path = sim_domain_path(state, slice);
     memset(counters, 0, sizeof(*counters));
     if (access(path, F_OK) < 0)
         return err_set(err, ERR_HYPERVISOR_ERROR, "slice %s has no domain", slice);
@@ -356,7 +358,7 @@ bool sim_volume_busy(struct sim *sim, const char *name)
         return sim_disk_in_use(sim, name);
     if (!dash || (strncmp(name, "slice-", 6) != 0 && strncmp(name, "seed-", 5) != 0))
         return false;
-    CLEANUP_FREE char *path = domain_path(sim, dash + 1);
+    CLEANUP_FREE char *path = sim_domain_path(sim, dash + 1);
     return access(path, F_OK) == 0;
 }
 
@@ -372,6 +374,10 @@ void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor)
                                       .domain_unpause = sim_unpause,
                                       .domain_set_vcpus = sim_set_vcpus,
                                       .domain_set_memory = sim_set_memory,
+                                      .domain_save = sim_save_memory,
+                                      .domain_resume = sim_resume,
+                                      .domain_restore = sim_restore,
+                                      .domain_run = sim_run,
                                       .domain_list = sim_list,
                                       .domain_counters = sim_counters,
                                       .disk_plug = sim_disk_plug,

@@ -69,6 +69,8 @@ static enum shutdown_reason reason_of(libxl_shutdown_reason reason)
     case LIBXL_SHUTDOWN_REASON_CRASH:
     case LIBXL_SHUTDOWN_REASON_WATCHDOG:
         return SHUTDOWN_CRASH;
+    case LIBXL_SHUTDOWN_REASON_SUSPEND:
+        return SHUTDOWN_SUSPEND;
     default:
         return SHUTDOWN_OTHER;
     }
@@ -341,6 +343,10 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
                                       .domain_unpause = be_xen_unpause,
                                       .domain_set_vcpus = be_xen_set_vcpus,
                                       .domain_set_memory = be_xen_set_memory,
+                                      .domain_save = be_xen_save,
+                                      .domain_resume = be_xen_resume,
+                                      .domain_restore = be_xen_restore,
+                                      .domain_run = be_xen_run,
                                       .domain_list = xen_list,
                                       .domain_counters = xen_counters,
                                       .disk_plug = be_xen_disk_plug,

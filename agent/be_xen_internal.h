@@ -64,6 +64,19 @@ int be_xen_start(void *state, const struct domain_config *config, int *domain_id
 
 int be_xen_pause(void *state, const char *slice, struct err *err);
 int be_xen_unpause(void *state, const char *slice, struct err *err);
+/* Builds a domain, from the saved memory that `restore_fd` gives or anew when it is -1, and leaves it
+ * paused and unmarked. On failure nothing of it remains. */
+int be_xen_build(struct be_xen *xen, const struct domain_config *config, int restore_fd,
+                 uint32_t *domain_id, struct err *err);
+/* Marks a domain as whole and lets it run. */
+int be_xen_launch(struct be_xen *xen, uint32_t domain_id, const char *slice, struct err *err);
+
+int be_xen_save(void *state, const char *slice, const char *path, struct memory_mark *mark,
+                struct err *err);
+int be_xen_resume(void *state, const char *slice, struct err *err);
+int be_xen_restore(void *state, const struct domain_config *config, const char *path,
+                   const struct memory_mark *mark, struct err *err);
+int be_xen_run(void *state, const char *slice, int *domain_id, struct err *err);
 
 int be_xen_set_vcpus(void *state, const char *slice, const struct domain_change *change, bool *now,
                      struct err *err);

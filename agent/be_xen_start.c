@@ -16,6 +16,7 @@
 #define MEMORY_INTERVAL_MS 100
 #define NO_DOMAIN ((uint32_t)~0)
 #define DISKS_MAX (2 + SLICE_VOLUMES_MAX)
+#define STREAM_VERSION 2 /* of libxl's saved memory, the only one that Xen 4.20 writes */
 
 /* Written for a domain when all of it is there, before it runs for the first time. A domain without
  * it was left by a worker that died. Goes away with the domain's own folder. */
@@ -187,8 +188,7 @@ static int wait_for_memory(struct be_xen *xen, libxl_domain_config *domain, stru
 
 /* --- Starting ------------------------------------------------------------------------------------ */
 
-/* Lets a domain run whose devices are all there. */
-static int launch(struct be_xen *xen, uint32_t domain_id, const char *slice, struct err *err)
+int be_xen_launch(struct be_xen *xen, uint32_t domain_id, const char *slice, struct err *err)
 {
     if (mark_built(xen, domain_id, err) < 0)
         return -1;
@@ -208,7 +208,7 @@ static int settle_existing(struct be_xen *xen, const char *slice, int *domain_id
     if (!info.dying && !info.shutdown && is_built(xen, info.domid)) {
         *domain_id = (int)info.domid;
         /* The mark is set before the first instruction: a worker may have died in between. */
-        if (info.paused && info.cpu_time == 0 && launch(xen, info.domid, slice, err) < 0)
+        if (info.paused && info.cpu_time == 0 && be_xen_launch(xen, info.domid, slice, err) < 0)
             return -1;
         return 1;
     }
@@ -216,43 +216,71 @@ static int settle_existing(struct be_xen *xen, const char *slice, int *domain_id
     return be_xen_destroy(xen, info.domid, slice, err);
 }
 
-static int create(struct be_xen *xen, libxl_domain_config *domain, int *domain_id, struct err *err)
+static int restore(struct be_xen *xen, libxl_domain_config *domain, int fd, uint32_t *domain_id)
+{
+    libxl_domain_restore_params params;
+
+    libxl_domain_restore_params_init(&params);
+    params.stream_version = STREAM_VERSION;
+    int code =
+        libxl_domain_create_restore(xen->context, domain, domain_id, fd, -1, &params, NULL, NULL);
+    libxl_domain_restore_params_dispose(&params);
+    return code;
+}
+
+static int create(struct be_xen *xen, libxl_domain_config *domain, int restore_fd,
+                  uint32_t *domain_id, struct err *err)
 {
     const char *slice = domain->c_info.name;
-    uint32_t id = NO_DOMAIN;
     libxl_dominfo info;
     sigset_t saved;
 
     be_xen_forget(xen);
     be_xen_children_begin(&saved);
-    int code = libxl_domain_create_new(xen->context, domain, &id, NULL, NULL);
+    int code = restore_fd >= 0
+                   ? restore(xen, domain, restore_fd, domain_id)
+                   : libxl_domain_create_new(xen->context, domain, domain_id, NULL, NULL);
     be_xen_children_end(&saved);
-    if (code)
-        be_xen_fail(xen, err, code, "build", slice);
-    else if (launch(xen, id, slice, err) == 0) {
-        *domain_id = (int)id;
+    if (!code)
         return 0;
-    }
+    be_xen_fail(xen, err, code, restore_fd >= 0 ? "restore" : "build", slice);
     /* libxl cleans up after most of its failures; whatever it left goes here. */
     if (be_xen_find(xen, slice, true, &info, NULL) > 0)
         be_xen_destroy(xen, info.domid, slice, NULL);
     return -1;
 }
 
-int be_xen_start(void *state, const struct domain_config *config, int *domain_id, struct err *err)
+int be_xen_build(struct be_xen *xen, const struct domain_config *config, int restore_fd,
+                 uint32_t *domain_id, struct err *err)
 {
-    struct be_xen *xen = state;
     libxl_domain_config domain;
-    int settled = settle_existing(xen, config->slice->id, domain_id, err);
 
-    if (settled != 0)
-        return settled < 0 ? -1 : 0;
+    *domain_id = NO_DOMAIN;
     libxl_domain_config_init(&domain);
     int result = fill(xen, config, &domain, err);
     if (result == 0)
         result = wait_for_memory(xen, &domain, err);
     if (result == 0)
-        result = create(xen, &domain, domain_id, err);
+        result = create(xen, &domain, restore_fd, domain_id, err);
     libxl_domain_config_dispose(&domain);
     return result;
+}
+
+int be_xen_start(void *state, const struct domain_config *config, int *domain_id, struct err *err)
+{
+    struct be_xen *xen = state;
+    const char *slice = config->slice->id;
+    uint32_t id;
+    int settled = settle_existing(xen, slice, domain_id, err);
+
+    if (settled != 0)
+        return settled < 0 ? -1 : 0;
+    if (be_xen_build(xen, config, -1, &id, err) < 0)
+        return -1;
+    if (be_xen_launch(xen, id, slice, err) < 0) {
+        be_xen_destroy(xen, id, slice, NULL);
+        return -1;
+    }
+    *domain_id = (int)id;
+    return 0;
 }

@@ -134,11 +134,25 @@ static enum boot_verdict judge_boot(struct agent *agent, struct watched *watched
     return boot_check(text, length, ended, error);
 }
 
+/* One whose memory was being saved, by a request that has ended since: nobody else lets it go on. */
+static void go_on(struct agent *agent, const struct slice *slice)
+{
+    struct hypervisor *hypervisor = &agent->backend.hypervisor;
+    struct err err;
+    log_warning("slice %s stands suspended without a request; it goes on", slice->name);
+    if (hypervisor->domain_resume(hypervisor->state, slice->id, &err) < 0)
+        log_error("slice %s: %s", slice->name, err.message);
+}
+
 static void ended(struct agent *agent, struct slice *slice, enum shutdown_reason reason)
 {
     struct watched *watched = watch_slice(agent, slice->id);
     uint64_t age = watched->started_ms ? monotonic_ms() - watched->started_ms : UINT64_MAX;
     struct err error;
+    if (reason == SHUTDOWN_SUSPEND) {
+        go_on(agent, slice);
+        return;
+    }
     if (age < BOOT_WATCH_MS && judge_boot(agent, watched, true, &error) == BOOT_LOADER_FAILED) {
         fail_slice(agent, slice, &error);
         return;

@@ -18,11 +18,12 @@ json_t *report_snapshots(struct agent *agent, const char *slice)
     for (size_t i = 0; i < count; i++) {
         char time[TIME_TEXT_BYTES];
         time_format(snapshots[i].created_ms, time);
-        json_array_append_new(
-            array,
-            json_pack("{s:s, s:s, s:s, s:s, s:I}", "id", snapshots[i].id, "slice",
-                      snapshots[i].slice, "name", snapshots[i].name, "time", time, "reserved_mib",
-                      (json_int_t)((snapshots[i].reserved_bytes + MIB - 1) / MIB)));
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s, s:s, s:s, s:I, s:b}", "id", snapshots[i].id,
+                                        "slice", snapshots[i].slice, "name", snapshots[i].name,
+                                        "time", time, "reserved_mib",
+                                        (json_int_t)((snapshots[i].reserved_bytes + MIB - 1) / MIB),
+                                        "memory", snapshots[i].memory.thin_id != 0));
     }
     free(snapshots);
     return array;

@@ -117,6 +117,19 @@ void request_free(struct request *request)
     request->args = NULL;
 }
 
+/* Each page of 4 KiB with its number of 8 bytes, the numbers of the holes below 4 GiB that a PVH
+ * domain's address space has (8 MiB), and the state of processors and devices. */
+#define SAVED_FIXED_MIB 16
+#define SAVED_VCPU_MIB 1
+#define SAVED_SHARE 256
+
+uint64_t saved_memory_room(const struct saved_memory *memory)
+{
+    return (memory->memory_mib + memory->memory_mib / SAVED_SHARE + SAVED_FIXED_MIB +
+            memory->vcpus * SAVED_VCPU_MIB) *
+           MIB;
+}
+
 void slice_free(struct slice *slice)
 {
     for (unsigned i = 0; i < slice->ssh_key_count; i++)

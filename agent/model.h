@@ -143,6 +143,20 @@ struct slice {
     struct err error; /* ERR_NONE when well */
 };
 
+/* What tells a stream of a slice's memory from a torn or damaged one. */
+struct memory_mark {
+    uint64_t bytes;
+    uint64_t crc; /* CRC-64, as xz has it */
+};
+
+/* The memory that a checkpoint keeps, and the domain that it was taken from. */
+struct saved_memory {
+    uint32_t thin_id; /* 0: none */
+    struct memory_mark mark;
+    unsigned vcpus;
+    uint64_t memory_mib;
+};
+
 struct snapshot {
     char id[UUID_TEXT_BYTES];
     char slice[UUID_TEXT_BYTES];
@@ -151,6 +165,7 @@ struct snapshot {
     uint32_t thin_id;
     uint64_t reserved_bytes; /* pool space that it may come to hold alone */
     uint64_t size_bytes;     /* of the volume at that time */
+    struct saved_memory memory;
 };
 
 enum volume_state { VOLUME_CREATING, VOLUME_READY, VOLUME_DELETING };
@@ -192,6 +207,7 @@ struct snapshot_args {
     char snapshot[UUID_TEXT_BYTES];
     char name[SLICE_NAME_BYTES];
     bool restart;
+    bool memory;
 };
 
 struct volume_args {
@@ -200,6 +216,8 @@ struct volume_args {
     uint64_t size_gib;
     bool force;
 };
+/* Room that the saved memory of a domain of that shape may take in its volume. */
+uint64_t saved_memory_room(const struct saved_memory *memory);
 
 const char *slice_state_name(enum slice_state state);
 int slice_state_parse(const char *text, enum slice_state *state);

@@ -108,7 +108,9 @@ int snapshot_parse(enum operation operation, const json_t *args, struct snapshot
     *snapshot = (struct snapshot_args){.restart = false};
     if (fields_open(&fields, args, "", err) ||
         field_uuid(&fields, "snapshot", REQUIRED, snapshot->snapshot) ||
-        (operation == OP_SNAPSHOT_CREATE && name_read(&fields, "name", snapshot->name)) ||
+        (operation == OP_SNAPSHOT_CREATE &&
+         (name_read(&fields, "name", snapshot->name) ||
+          field_flag(&fields, "memory", OPTIONAL, &snapshot->memory))) ||
         (operation == OP_SNAPSHOT_REVERT &&
          field_flag(&fields, "restart", OPTIONAL, &snapshot->restart)) ||
         fields_end(&fields))

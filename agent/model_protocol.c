@@ -11,8 +11,9 @@ static json_t *snapshots_to_json(const struct snapshot *snapshots, size_t count)
         char time[TIME_TEXT_BYTES];
 
         time_format(snapshots[i].created_ms, time);
-        json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "id", snapshots[i].id, "name",
-                                               snapshots[i].name, "time", time));
+        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:b}", "id", snapshots[i].id,
+                                               "name", snapshots[i].name, "time", time, "memory",
+                                               snapshots[i].memory.thin_id != 0));
     }
     return array;
 }

@@ -132,8 +132,10 @@ static void plan_terminate(const struct plan_facts *facts, struct plan *plan)
         add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->disk_thin_id);
     if (slice->seed_thin_id)
         add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->seed_thin_id);
-    for (size_t i = 0; i < facts->snapshot_count; i++)
+    for (size_t i = 0; i < facts->snapshot_count; i++) {
         add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, facts->snapshots[i].thin_id);
+        plan_memory_remove(slice, &facts->snapshots[i], plan);
+    }
     add(plan, STEP_CONSOLE_REMOVE);
 }
 
@@ -258,13 +260,20 @@ void plan_make(enum operation operation, const struct plan_facts *facts, struct 
         plan_resize(facts, plan);
         break;
     case OP_SNAPSHOT_CREATE:
-        plan_snapshot(facts, plan);
+        if (facts->snapshots->memory.thin_id)
+            plan_checkpoint(facts, plan);
+        else
+            plan_snapshot(facts, plan);
         break;
     case OP_SNAPSHOT_REVERT:
-        plan_revert(facts, plan);
+        if (facts->snapshots->memory.thin_id)
+            plan_checkpoint_revert(facts, plan);
+        else
+            plan_revert(facts, plan);
         break;
     case OP_SNAPSHOT_DELETE:
         add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, facts->snapshots->thin_id);
+        plan_memory_remove(facts->slice, facts->snapshots, plan);
         break;
     case OP_SNAPSHOT_EXPORT:
         plan_export(facts, plan);

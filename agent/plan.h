@@ -33,7 +33,13 @@
     X(SNAPSHOT_MEASURE, "snapshot.measure") /* `flag`: the origin is active */                     \
     X(SNAPSHOT_TAKE, "snapshot.take")       /* `flag` as above; undo: the snapshot is removed */   \
     X(SNAPSHOT_EXPORT, "snapshot.export")   /* `origin_id`: since; undo: deactivated */            \
-    X(DISK_SWAP, "disk.swap")               /* nothing but what the store records */               \
+    X(MEMORY_SAVE, "memory.save")           /* undo: resumed, the volume removed */                \
+    X(CHECKPOINT_TAKE, "checkpoint.take")   /* as snapshot.take, of a slice that stands still */   \
+    X(DOMAIN_RESUME, "domain.resume")                                                              \
+    X(MEMORY_CHECK, "memory.check")     /* undo: deactivated */                                    \
+    X(DOMAIN_RESTORE, "domain.restore") /* as domain.start; `name`: the memory's volume */         \
+    X(DOMAIN_RUN, "domain.run")         /* of what was restored */                                 \
+    X(DISK_SWAP, "disk.swap")           /* nothing but what the store records */                   \
     X(FILE_REMOVE, "file.remove")                                                                  \
     X(CONSOLE_REMOVE, "console.remove")                                                            \
     X(VOLUME_CREATE, "volume.create")     /* undo: removed */                                      \
@@ -99,6 +105,13 @@ const char *step_name(enum step_kind kind);
 /* Whether the store has taken over what the step was for: when it is done, what lies before it is
  * not undone, also when a later step fails. */
 bool step_is_final(enum step_kind kind);
+
+/* plan_checkpoint.c: the plans of snapshots with memory. plan_memory_remove adds what removes that of
+ * one, if it has any. */
+void plan_checkpoint(const struct plan_facts *facts, struct plan *plan);
+void plan_checkpoint_revert(const struct plan_facts *facts, struct plan *plan);
+void plan_memory_remove(const struct slice *slice, const struct snapshot *snapshot,
+                        struct plan *plan);
 
 /* The plan as the store keeps it, and back. */
 json_t *plan_to_json(const struct plan *plan);

@@ -23,7 +23,7 @@ const char command_usage[] =
     "  console [-f] SLICE                 what it printed; -f: and goes on printing\n"
     "  console --attach SLICE             type on it as well; Ctrl-] leaves\n"
     "  snapshot list [SLICE]\n"
-    "  snapshot create SLICE NAME\n"
+    "  snapshot create [--memory] SLICE NAME\n"
     "  snapshot revert [--restart] SLICE SNAPSHOT\n"
     "  snapshot delete SLICE SNAPSHOT\n"
     "  volume list\n"
@@ -234,6 +234,7 @@ static int command_slice(struct control *control, const char *operation, int cou
 static int command_snapshot(struct control *control, int count, char **words)
 {
     bool restart = take_option(&count, words, "--restart", NULL);
+    bool memory = take_option(&count, words, "--memory", NULL);
     const char *action = count > 0 ? words[0] : "";
     if (strcmp(action, "export") == 0)
         return command_export(control, count - 1, words + 1);
@@ -249,8 +250,9 @@ static int command_snapshot(struct control *control, int count, char **words)
         uuid_make(id);
         if (!control->json)
             fprintf(stderr, "snapshot %s\n", id);
-        return carry_out(control, "snapshot.create", NULL, slice,
-                         json_pack("{s:s, s:s}", "snapshot", id, "name", words[2]));
+        return carry_out(
+            control, "snapshot.create", NULL, slice,
+            json_pack("{s:s, s:s, s:b}", "snapshot", id, "name", words[2], "memory", memory));
     }
     const char *snapshot = find_snapshot(control, slice, words[2]);
     if (strcmp(action, "revert") == 0)

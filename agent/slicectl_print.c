@@ -95,8 +95,9 @@ void print_snapshots(const json_t *snapshots)
     size_t index;
     printf("%-36s  %-24s  %8s  %s\n", "ID", "TIME", "RESERVED", "NAME");
     json_array_foreach(snapshots, index, snapshot)
-        printf("%-36s  %-24s  %4lld MiB  %s\n", text(snapshot, "id"), text(snapshot, "time"),
-               number(snapshot, "reserved_mib"), text(snapshot, "name"));
+        printf("%-36s  %-24s  %4lld MiB  %s%s\n", text(snapshot, "id"), text(snapshot, "time"),
+               number(snapshot, "reserved_mib"), text(snapshot, "name"),
+               json_is_true(json_object_get(snapshot, "memory")) ? "  with memory" : "");
 }
 
 void print_images(const json_t *images)

@@ -45,6 +45,12 @@ static int run_volume(const struct step *step, struct step_context *context, jso
         return step_snapshot_take(step, context, output, err);
     case STEP_SNAPSHOT_EXPORT:
         return step_snapshot_export(step, context, output, err);
+    case STEP_MEMORY_SAVE:
+        return step_memory_save(step, context, output, err);
+    case STEP_CHECKPOINT_TAKE:
+        return step_checkpoint_take(step, context, output, err);
+    case STEP_MEMORY_CHECK:
+        return step_memory_check(step, context, err);
     default:
         return err_set(err, ERR_INTERNAL, "step %s is not known", step_name(step->kind));
     }
@@ -57,7 +63,12 @@ int step_run(const struct step *step, struct step_context *context, json_t *outp
     case STEP_FILE_IMPORT:
         return step_file_import(step, context, output, err);
     case STEP_DOMAIN_START:
+    case STEP_DOMAIN_RESTORE:
         return step_domain_start(step, context, output, err);
+    case STEP_DOMAIN_RESUME:
+        return step_domain_resume(context, err);
+    case STEP_DOMAIN_RUN:
+        return step_domain_run(context, output, err);
     case STEP_DOMAIN_SHUTDOWN:
         return step_domain_shutdown(step, context, err);
     case STEP_DOMAIN_WAIT:
@@ -104,6 +115,8 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
         if (hypervisor->domain_destroy(hypervisor->state, context->slice->id, err) < 0)
             return -1;
         return step->flag ? console_remove(context->paths.console_dir, context->slice->id, err) : 0;
+    case STEP_DOMAIN_RESTORE:
+        return hypervisor->domain_destroy(hypervisor->state, context->slice->id, err);
     case STEP_DOMAIN_PAUSE:
         return undo_pause(hypervisor->domain_unpause, context, err);
     case STEP_DOMAIN_UNPAUSE:
@@ -124,6 +137,9 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
     case STEP_DISK_UNPLUG:
     case STEP_SNAPSHOT_MEASURE:
     case STEP_SNAPSHOT_EXPORT:
+    case STEP_CHECKPOINT_TAKE:
+    case STEP_MEMORY_SAVE:
+    case STEP_MEMORY_CHECK:
         break;
     default:
         return 0;
@@ -138,15 +154,18 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
         return step_disk_unplug(step, context, true, err);
     if (step->kind == STEP_DISK_UNPLUG)
         return step_disk_plug(step, context, err);
-    if (step->kind == STEP_VOLUME_ACTIVATE)
+    if (step->kind == STEP_MEMORY_SAVE)
+        return step_memory_undo(step, context, err);
+    if (step->kind == STEP_VOLUME_ACTIVATE || step->kind == STEP_MEMORY_CHECK)
         return storage->deactivate(storage->state, step->name, err);
     if (step->kind == STEP_SNAPSHOT_EXPORT)
         return step_export_undo(step, context, err);
     /* A worker that died in the middle may have left the origin suspended: activating resumes it. */
     char path[VOLUME_PATH_BYTES];
-    if (step->kind == STEP_SNAPSHOT_TAKE &&
-        ((step->flag && storage->activate(storage->state, step->name, step->origin_id, step->bytes,
-                                          false, path, err) < 0) ||
+    if (((step->kind == STEP_SNAPSHOT_TAKE || step->kind == STEP_CHECKPOINT_TAKE) && step->flag &&
+         storage->activate(storage->state, step->name, step->origin_id, step->bytes, false, path,
+                           err) < 0) ||
+        ((step->kind == STEP_SNAPSHOT_TAKE || step->kind == STEP_CHECKPOINT_TAKE) &&
          step_snapshot_hide(context, err) < 0))
         return -1;
     if (step->kind == STEP_DISK_ACTIVATE || step->kind == STEP_SEED_WRITE) {

@@ -25,7 +25,7 @@ struct step_context {
     size_t volume_count;
     const char *ca;                   /* the controller's, for images; NULL for none */
     const struct export_args *export; /* of snapshot.export; NULL likewise */
-    const struct snapshot *snapshot;  /* that is exported */
+    const struct snapshot *snapshot;  /* that is exported or reverted to; NULL for others */
     int output;                       /* that it is written into; -1 for none */
     /* Reports how far an import is; `mapped_bytes` of the pool are written so far. */
     void (*progress)(void *argument, int percent, uint64_t mapped_bytes);
@@ -62,6 +62,15 @@ int step_domain_start(const struct step *step, struct step_context *context, jso
 int step_domain_resize(const struct step *step, struct step_context *context, json_t *output,
                        struct err *err);
 int step_domain_resize_undo(const struct step *step, struct step_context *context, struct err *err);
+/* Of step_checkpoint.c. */
+int step_memory_save(const struct step *step, struct step_context *context, json_t *output,
+                     struct err *err);
+int step_memory_undo(const struct step *step, struct step_context *context, struct err *err);
+int step_checkpoint_take(const struct step *step, struct step_context *context, json_t *output,
+                         struct err *err);
+int step_domain_resume(struct step_context *context, struct err *err);
+int step_memory_check(const struct step *step, struct step_context *context, struct err *err);
+int step_domain_run(struct step_context *context, json_t *output, struct err *err);
 int step_domain_shutdown(const struct step *step, struct step_context *context, struct err *err);
 int step_domain_wait(const struct step *step, struct step_context *context, json_t *output,
                      struct err *err);

@@ -40,6 +40,22 @@ static int activate_path(struct storage *storage, const char *prefix, const stru
     return storage->activate(storage->state, name, thin_id, bytes, read_only, path, err);
 }
 
+static int restore(const struct step *step, struct step_context *context,
+                   const struct domain_config *config, struct err *err)
+{
+    struct hypervisor *hypervisor = &context->backend->hypervisor;
+    struct storage *storage = &context->backend->storage;
+    const struct saved_memory *memory = &context->snapshot->memory;
+    char path[VOLUME_PATH_BYTES];
+    if (storage->activate(storage->state, step->name, memory->thin_id, saved_memory_room(memory),
+                          true, path, err) < 0)
+        return -1;
+    int result = hypervisor->domain_restore(hypervisor->state, config, path, &memory->mark, err);
+    if (storage->deactivate(storage->state, step->name, result < 0 ? NULL : err) < 0)
+        return -1;
+    return result;
+}
+
 static int start(const struct step *step, struct step_context *context, const struct slice *slice,
                  const struct boot_files *files, int *domain_id, struct err *err)
 {
@@ -64,6 +80,8 @@ static int start(const struct step *step, struct step_context *context, const st
                                        slice->command_line[0] ? slice->command_line : NULL,
                                    .disks = disks,
                                    .disk_count = context->volume_count};
+    if (step->kind == STEP_DOMAIN_RESTORE)
+        return restore(step, context, &config, err);
     return hypervisor->domain_start(hypervisor->state, &config, domain_id, err);
 }
 
@@ -77,6 +95,10 @@ int step_domain_start(const struct step *step, struct step_context *context, jso
         if (network->bridge(network->state, &slice.nics[i], bridge, err) < 0)
             return -1;
         copy_text(slice.nics[i].bridge, sizeof(slice.nics[i].bridge), bridge);
+    }
+    if (step->kind == STEP_DOMAIN_RESTORE) {
+        slice.vcpus = context->snapshot->memory.vcpus;
+        slice.memory_mib = context->snapshot->memory.memory_mib;
     }
     struct boot_files files;
     int domain_id = -1;

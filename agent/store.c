@@ -63,6 +63,11 @@ static const char *const migrations[] = {
     " state INTEGER NOT NULL, size_gib INTEGER NOT NULL, thin_id INTEGER NOT NULL,"
     " slice TEXT REFERENCES slices (id) ON DELETE SET NULL, slot INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX volumes_of_slice ON volumes (slice, slot) WHERE slice IS NOT NULL;",
+    "ALTER TABLE snapshots ADD COLUMN memory_thin_id INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE snapshots ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE snapshots ADD COLUMN memory_crc INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE snapshots ADD COLUMN memory_vcpus INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE snapshots ADD COLUMN memory_mib INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define SCHEMA_VERSION (1 + (int)ARRAY_LENGTH(migrations))

@@ -108,6 +108,8 @@ int task_gate(struct task *task, const struct step *step, struct err *err)
         return gate_snapshot(task, step, err);
     if (step->kind == STEP_VOLUME_ACTIVATE && task->record.request.operation == OP_VOLUME_RESIZE)
         return task_gate_resize(task, step, err);
+    if (step->kind == STEP_MEMORY_SAVE)
+        return task_gate_memory(task, step, err);
     if (step->kind == STEP_DOMAIN_START && config->domain_starting)
         config->domain_starting(
             config->context, task->record.request.slice,
@@ -192,6 +194,7 @@ static void swap_disk(struct task *task, uint32_t thin_id)
         json_object_set_new(task->record.scratch, "replaced",
                             json_integer((json_int_t)slice.disk_thin_id));
     slice.disk_thin_id = thin_id;
+    task_memory_swapped(task, &slice);
     put_slice(task, &slice);
 }
 
@@ -250,6 +253,15 @@ int task_apply_end(struct task *task, const struct step *step, const json_t *out
         return 0;
     case STEP_SNAPSHOT_EXPORT:
         json_object_set(scratch, "export", (json_t *)(uintptr_t)output);
+        return 0;
+    case STEP_MEMORY_SAVE:
+        task_memory_saved(task, output);
+        return 0;
+    case STEP_CHECKPOINT_TAKE:
+        task_checkpoint_taken(task, output);
+        return 0;
+    case STEP_DOMAIN_RUN:
+        domain_started(task, (int)json_integer_value(json_object_get(output, "domain_id")));
         return 0;
     default:
         return 0;

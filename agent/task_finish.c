@@ -121,9 +121,12 @@ static void done_slice(struct task *task, json_t **result)
     struct slice slice;
     if (task->plan.count > 0 && find_slice(task, &slice)) {
         if (operation == OP_SNAPSHOT_REVERT) {
-            enum slice_state state = has_step(task, STEP_DOMAIN_START) ? SLICE_RUNNING
-                                     : slice.state == SLICE_FAILED     ? SLICE_FAILED
-                                                                       : SLICE_STOPPED;
+            enum slice_state state =
+                has_step(task, STEP_DOMAIN_START) || has_step(task, STEP_DOMAIN_RUN) ? SLICE_RUNNING
+                : slice.state == SLICE_FAILED                                        ? SLICE_FAILED
+                                              : SLICE_STOPPED;
+            if (has_step(task, STEP_DOMAIN_RUN))
+                slice.error = (struct err){0};
             set_state(task, &slice, state, "reverted");
         } else if (operation == OP_SLICE_PAUSE) {
             set_state(task, &slice, SLICE_PAUSED, reason);
@@ -180,8 +183,8 @@ static json_t *snapshot_result(struct task *task)
         store_snapshot_find(task->tasks->config.store, args.snapshot, &snapshot, &err) != 1)
         return NULL;
     time_format(snapshot.created_ms, time);
-    return json_pack("{s:{s:s, s:s, s:s}}", "snapshot", "id", snapshot.id, "name", snapshot.name,
-                     "time", time);
+    return json_pack("{s:{s:s, s:s, s:s, s:b}}", "snapshot", "id", snapshot.id, "name",
+                     snapshot.name, "time", time, "memory", snapshot.memory.thin_id != 0);
 }
 
 static void forget_image(struct task *task, const char *state, const struct err *error)
@@ -307,6 +310,7 @@ void task_apply_failed(struct task *task)
     case OP_SLICE_UNPAUSE:
     case OP_SLICE_TERMINATE:
     case OP_SNAPSHOT_REVERT:
+        task_revert_failed(task);
         failed_slice(task);
         break;
     case OP_SLICE_RESIZE:

@@ -137,6 +137,19 @@ bool task_make_room(struct tasks *tasks, uint64_t short_bytes);
 bool task_wait_for_room(struct task *task, const struct err *error);
 /* The same for one that was undone because of `error`: it is put back to where it was in the queue. */
 bool task_put_back(struct task *task, const struct err *error);
+/* task_checkpoint.c: snapshots with memory. */
+int task_prepare_checkpoint(struct task *task, const struct slice *slice,
+                            const struct plan_facts *facts, struct snapshot *snapshot,
+                            struct err *err);
+int task_prepare_memory_revert(struct task *task, struct slice *slice,
+                               const struct plan_facts *facts, struct err *err);
+int task_gate_memory(struct task *task, const struct step *step, struct err *err);
+void task_memory_saved(struct task *task, const json_t *output);
+void task_checkpoint_taken(struct task *task, const json_t *output);
+/* The snapshot that a request reverts to; false for other requests. */
+bool task_find_reverted(struct task *task, struct snapshot *snapshot);
+void task_memory_swapped(struct task *task, struct slice *slice);
+void task_revert_failed(struct task *task);
 
 /* task_console.c: requests that follow a console. They have no worker: what they have told is in
  * their record, as `place`, in one transaction with the event that told it. */
@@ -160,6 +173,7 @@ struct worker_job {
     size_t volume_count;
     struct worker_export *export; /* NULL likewise */
     int output;
+    struct snapshot *snapshot;
     const char *ca;
     const struct tasks_config *config;
 };

@@ -314,7 +314,7 @@ static void readable(void *context, int fd, short events)
 }
 
 static void load(struct task *task, struct worker_job *job, struct slice *slice,
-                 struct image *image, struct worker_export *export)
+                 struct image *image, struct worker_export *export, struct snapshot *snapshot)
 {
     const struct tasks_config *config = &task->tasks->config;
     struct err err;
@@ -327,6 +327,8 @@ static void load(struct task *task, struct worker_job *job, struct slice *slice,
         must(store_image_find(config->store, task->image, image, &err), &err) == 1)
         job->image = image;
     task_load_export(task, job, export);
+    if (task_find_reverted(task, snapshot))
+        job->snapshot = snapshot;
     job->ca = config->ca(config->context);
 }
 
@@ -336,13 +338,14 @@ void task_spawn(struct task *task)
     struct slice slice = {0};
     struct image image = {0};
     struct worker_export export;
+    struct snapshot snapshot = {0};
     struct worker_job job = {.plan = &task->plan,
                              .phase = task->record.phase,
                              .step = task->record.step,
                              .output = -1,
                              .config = &tasks->config};
     int sockets[2];
-    load(task, &job, &slice, &image, &export);
+    load(task, &job, &slice, &image, &export, &snapshot);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0 ||
         (task->worker = fork()) < 0) {
         log_error("cannot start a worker: %s", strerror(errno));

@@ -283,6 +283,8 @@ static int prepare_snapshot(struct task *task, struct slice *slice, struct plan_
                  err) == 1)
             return err_set(err, ERR_SNAPSHOT_EXISTS, "snapshot %s exists already", args.snapshot);
         snapshot.thin_id = task_next_thin_id(task);
+        if (args.memory && task_prepare_checkpoint(task, slice, facts, &snapshot, err) < 0)
+            return -1;
     } else if (find_snapshot(task, slice, args.snapshot, &snapshot, err) < 0) {
         return -1;
     }
@@ -291,6 +293,8 @@ static int prepare_snapshot(struct task *task, struct slice *slice, struct plan_
             return err_set(err, ERR_SLICE_RUNNING,
                            "slice %s is %s: stop it first, or ask with restart", slice->id,
                            facts->paused ? "paused" : "running");
+        if (snapshot.memory.thin_id && task_prepare_memory_revert(task, slice, facts, err) < 0)
+            return -1;
         facts->new_disk_id = task_next_thin_id(task);
     }
     plan_make(operation, facts, &task->plan);

@@ -176,18 +176,19 @@ void task_worker(const struct worker_job *job, int socket)
                                            err_code_name(err.code), "message", err.message)));
         _exit(1);
     }
-    worker.context = (struct step_context){.backend = &worker.backend,
-                                           .paths = job->config->paths,
-                                           .slice = job->slice,
-                                           .image = job->image,
-                                           .volumes = job->volumes,
-                                           .volume_count = job->volume_count,
-                                           .export = job->export ? &job->export->args : NULL,
-                                           .snapshot = job->export ? &job->export->snapshot : NULL,
-                                           .output = output,
-                                           .ca = job->ca,
-                                           .progress = report,
-                                           .argument = &worker};
+    worker.context =
+        (struct step_context){.backend = &worker.backend,
+                              .paths = job->config->paths,
+                              .slice = job->slice,
+                              .image = job->image,
+                              .volumes = job->volumes,
+                              .volume_count = job->volume_count,
+                              .export = job->export ? &job->export->args : NULL,
+                              .snapshot = job->export ? &job->export->snapshot : job->snapshot,
+                              .output = output,
+                              .ca = job->ca,
+                              .progress = report,
+                              .argument = &worker};
     if (job->phase == REQUEST_UNDOING)
         undo_from(&worker, job->step);
     else

@@ -184,7 +184,10 @@ def resize(session: Session, arguments: argparse.Namespace) -> None:
 def snapshot_create(session: Session, arguments: argparse.Namespace) -> None:
     found, node = ordering.slice_and_node(session, arguments.slice)
     snapshot_id = arguments.snapshot_id or str(uuid.uuid4())
-    args = {"snapshot": snapshot_id, "name": arguments.name or f"snapshot-{snapshot_id[:8]}"}
+    args: dict[str, Any] = {"snapshot": snapshot_id,
+                            "name": arguments.name or f"snapshot-{snapshot_id[:8]}"}
+    if arguments.memory:
+        args["memory"] = True
     ids = {"snapshot": snapshot_id}
     ordering.order(session, arguments, node, "snapshot.create", found["id"], args, ids)
 
@@ -246,6 +249,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     action.add_argument("slice", help="name or id")
     action.add_argument("name", nargs="?")
     action.add_argument("--snapshot-id", metavar="UUID")
+    action.add_argument("--memory", action="store_true", help="of its memory, too")
     ordering.add_options(action)
     action.set_defaults(run=snapshot_create)
     for name, run in (("revert", snapshot_revert), ("delete", snapshot_delete)):

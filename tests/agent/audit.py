@@ -53,6 +53,7 @@ class Store:
             add(image["thin_id"], f"image {image['id']}")
         for snapshot in self.snapshots:
             add(snapshot["thin_id"], f"snapshot {snapshot['id']}")
+            add(snapshot["memory_thin_id"], f"memory of snapshot {snapshot['id']}")
         for volume in self.volumes.values():
             add(volume["thin_id"], f"volume {volume['id']}")
         return found

@@ -168,6 +168,13 @@ class Node:
         part.write_text(json.dumps(domain))
         part.rename(path)
 
+    def change_domain(self, slice_id: str, **changes: Any) -> None:
+        """Something happens inside a guest."""
+        path = self.sim / "domains" / slice_id
+        part = self.sim / f"part-{slice_id}"
+        part.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        part.rename(path)
+
     def volumes(self) -> set[str]:
         return {path.name for path in (self.sim / "volumes").iterdir()}
 

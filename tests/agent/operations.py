@@ -110,6 +110,25 @@ def _stopped_changed(world: World) -> None:
     world.node.do("slice.stop", world.slice, force=True)
 
 
+def _with_memory(world: World) -> None:
+    world.provision()
+    world.node.change_domain(world.slice, memory="then")
+
+
+def _checkpoint_passed(world: World) -> None:
+    """Running, with a snapshot of which both disk and memory differ by now."""
+    _with_memory(world)
+    world.node.do("snapshot.create", world.slice, snapshot=world.other, name="s", memory=True)
+    world.node.change_domain(world.slice, memory="now")
+    with world.node.disk(world.slice).open("r+b") as disk:
+        disk.write(b"CHANGE")
+
+
+def _checkpoint_stopped(world: World) -> None:
+    _checkpoint_passed(world)
+    world.node.do("slice.stop", world.slice, force=True)
+
+
 def _slice(**args: Any) -> Callable[[World], tuple[str | None, dict[str, Any]]]:
     return lambda world: (world.slice, args)
 
@@ -177,6 +196,20 @@ def _is_resized_later(world: World) -> None:
 
 def _has_snapshot(world: World) -> None:
     assert [item["id"] for item in world.node.slices()[world.slice]["snapshots"]] == [world.other]
+
+
+def _as_it_was(world: World) -> None:
+    _is_running(world)
+    assert world.node.domains()[world.slice]["memory"] == "then"
+
+
+def _has_checkpoint(world: World) -> None:
+    """Whole: it is there, the slice went on, and there is a way back to it."""
+    _has_snapshot(world)
+    _as_it_was(world)
+    world.node.change_domain(world.slice, memory="now")
+    world.node.do("snapshot.revert", world.slice, snapshot=world.other, restart=True)
+    _as_it_was(world)
 
 
 def _has_no_snapshot(world: World) -> None:
@@ -302,6 +335,14 @@ OPERATIONS = [
         "snapshot": world.other, "url": receiver().url, "compression": "zstd"}), _exported),
     Operation("export-since", "snapshot.export", _exportable, lambda world: (world.slice, {
         "snapshot": world.other, "url": receiver().url, "since": world.image["older"]}), _exported),
+    Operation("checkpoint", "snapshot.create", _with_memory, _on_snapshot(name="s", memory=True),
+              _has_checkpoint),
+    Operation("checkpoint-revert", "snapshot.revert", _checkpoint_passed,
+              _on_snapshot(restart=True), _as_it_was),
+    Operation("checkpoint-revert-stopped", "snapshot.revert", _checkpoint_stopped, _on_snapshot(),
+              _as_it_was),
+    Operation("checkpoint-delete", "snapshot.delete", _checkpoint_passed, _on_snapshot(),
+              _has_no_snapshot, forward=True),
     Operation("fetch", "image.fetch", _image, lambda world: (None, world.image), _image_there),
     Operation("fetch-kernel", "image.fetch", _kernel,
               lambda world: (None, {"kind": "kernel", **world.image}), _image_there),

@@ -5,6 +5,9 @@
  *                 [bridge=NAME]...
  *   xen-try shutdown UUID | reboot UUID | destroy UUID | counters UUID
  *   xen-try wait UUID SECONDS      until the domain has shut down, with the reason
+ *   xen-try save UUID VOLUME       prints the mark of the saved memory
+ *   xen-try resume UUID | run UUID
+ *   xen-try restore VOLUME BYTES CRC UUID pvh|pv MIB ...   as for start, but paused
  */
 #include "be_xen.h"
 #include "be_xen_internal.h"
@@ -22,7 +25,7 @@ static struct hypervisor xen;
 static struct err err;
 
 static const char *const states[] = {"running", "paused", "shutdown", "dying"};
-static const char *const reasons[] = {"none", "poweroff", "reboot", "crash", "other"};
+static const char *const reasons[] = {"none", "poweroff", "reboot", "crash", "suspend", "other"};
 
 static int fail(const char *what)
 {
@@ -98,7 +101,8 @@ static void parse_options(char **options, struct domain_config *config, struct s
     }
 }
 
-static int command_start(char **arguments)
+/* `saved` is VOLUME BYTES CRC, or NULL to start anew. */
+static int command_start(char **saved, char **arguments)
 {
     struct slice slice = {.type = strcmp(arguments[1], "pv") == 0 ? SLICE_PV : SLICE_PVH,
                           .memory_mib = strtoull(arguments[2], NULL, 10),
@@ -109,9 +113,27 @@ static int command_start(char **arguments)
 
     copy_text(slice.id, sizeof(slice.id), arguments[0]);
     parse_options(arguments + 6, &config, &slice);
+    if (saved) {
+        struct memory_mark mark = {.bytes = strtoull(saved[1], NULL, 10),
+                                   .crc = strtoull(saved[2], NULL, 16)};
+        if (xen.domain_restore(xen.state, &config, saved[0], &mark, &err) < 0)
+            return fail("restore");
+        puts("restore: done");
+        return 0;
+    }
     if (xen.domain_start(xen.state, &config, &domain_id, &err) < 0)
         return fail("start");
     printf("start: domain %d\n", domain_id);
+    return 0;
+}
+
+static int command_save(const char *slice, const char *path)
+{
+    struct memory_mark mark;
+
+    if (xen.domain_save(xen.state, slice, path, &mark, &err) < 0)
+        return fail("save");
+    printf("save: %" PRIu64 " %016" PRIx64 "\n", mark.bytes, mark.crc);
     return 0;
 }
 
@@ -163,8 +185,11 @@ static int command_wait(const char *slice, int seconds)
 
 static int command_simple(const char *command, const char *slice)
 {
-    int result = strcmp(command, "destroy") == 0
-                     ? xen.domain_destroy(xen.state, slice, &err)
+    int domain_id;
+    int result = strcmp(command, "destroy") == 0  ? xen.domain_destroy(xen.state, slice, &err)
+                 : strcmp(command, "resume") == 0 ? xen.domain_resume(xen.state, slice, &err)
+                 : strcmp(command, "run") == 0
+                     ? xen.domain_run(xen.state, slice, &domain_id, &err)
                      : xen.domain_shutdown(xen.state, slice, strcmp(command, "reboot") == 0, &err);
 
     if (result < 0)
@@ -184,7 +209,11 @@ static int run(int argc, char **argv)
     if (strcmp(command, "list") == 0)
         return command_list();
     if (strcmp(command, "start") == 0 && argc >= 8)
-        return command_start(argv + 2);
+        return command_start(NULL, argv + 2);
+    if (strcmp(command, "restore") == 0 && argc >= 11)
+        return command_start(argv + 2, argv + 5);
+    if (strcmp(command, "save") == 0 && argc == 4)
+        return command_save(argv[2], argv[3]);
     if (strcmp(command, "wait") == 0 && argc == 4)
         return command_wait(argv[2], atoi(argv[3]));
     if (strcmp(command, "counters") == 0 && argc == 3)

@@ -186,7 +186,8 @@ class SimNode(threading.Thread):
     def _snapshot(self, op: str, args: dict[str, Any], one: dict[str, Any]) -> Any:
         known = {snapshot["id"]: snapshot for snapshot in one["snapshots"]}
         if op == "snapshot.create":
-            new = {"id": args["snapshot"], "name": args["name"], "time": now()}
+            new = {"id": args["snapshot"], "name": args["name"], "time": now(),
+                   "memory": args.get("memory", False)}
             one["snapshots"].append(new)
             return {"snapshot": new}
         if args["snapshot"] not in known:

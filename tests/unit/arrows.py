@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("log", "json"),
     ("must", "wire", "loop"),
     ("model", "conf", "boot_check", "child", "sandbox"),
-    ("backend", "plan", "store", "session", "seed", "decompress", "console"),
+    ("backend", "plan", "store", "session", "seed", "decompress", "console", "memory_stream"),
     ("compress", "vhd", "export_map", "thin_metadata"),
     ("admit", "outbox", "transfer"),
     ("health",),
@@ -51,7 +51,7 @@ LIBRARIES = {
     "nettle/": {"import"},
     "zlib.h": {"decompress", "compress", "import"},
     "zstd": {"decompress", "compress", "import"},
-    "lzma.h": {"decompress"},
+    "lzma.h": {"decompress", "memory_stream"},
     "linux/seccomp.h": {"sandbox"},
 }
 SYMBOLS = {

@@ -370,7 +370,7 @@ TEST(slice_for_the_controller)
     CHECK_TEXT("{\"desired\":\"running\",\"disk_gib\":4,\"domain_id\":null,\"error\":null,"
                "\"id\":\"" SLICE_ID "\",\"image\":\"" OTHER_ID "\",\"memory_mib\":256,"
                "\"name\":\"web-1\",\"snapshots\":[{\"id\":\"" OTHER_ID
-               "\",\"name\":\"before\",\"time\":\"2026-01-02T03:04:05.000Z\"}],"
+               "\",\"memory\":false,\"name\":\"before\",\"time\":\"2026-01-02T03:04:05.000Z\"}],"
                "\"state\":\"running\",\"type\":\"pvh\",\"vcpus\":1}",
                text);
     slice.domain_id = 7;
