@@ -34,8 +34,8 @@ static int read_error(struct fields *fields, struct side *side)
     return 0;
 }
 
-static int read_message(struct side *side, const json_t *message, side_reader *reader,
-                        void *context, struct err *err)
+int side_read(struct side *side, const json_t *message, side_reader *reader, void *context,
+              struct err *err)
 {
     struct fields fields;
     char type[32] = "";
@@ -54,7 +54,7 @@ static int read_messages(struct side *side, side_reader *reader, void *context, 
     json_t *message = NULL;
     int taken = 0;
     while (!side->ended && (taken = wire_take(&side->wire, &message, err)) == 1) {
-        int result = read_message(side, message, reader, context, err);
+        int result = side_read(side, message, reader, context, err);
         json_decref(message);
         if (result != 0)
             return -1;

@@ -38,6 +38,10 @@ int side_wait(struct side *const sides[], size_t count, side_reader *reader, voi
 
 bool side_failed(const struct side *side);
 
+/* One message of a side, checked; -1 when it breaks the rules. */
+int side_read(struct side *side, const json_t *message, side_reader *reader, void *context,
+              struct err *err);
+
 /* Ends the program, if it runs. */
 void side_stop(struct side *side);
 

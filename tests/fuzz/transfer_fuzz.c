@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CLEANUP_JSON json_t *message = NULL;
         if (length > 1 && !side->ended &&
             json_object_parse((const char *)data + 1, length - 1, &message, NULL) == 0 &&
-            read_message(&state, side, message, &side->err) != 0) {
+            side_read(side, message, read_message, &state, &side->err) != 0) {
             REQUIRE(side->err.code != ERR_NONE);
             side->ended = true;
         }
