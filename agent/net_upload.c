@@ -8,9 +8,12 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define FIRST_MESSAGE_MS 30000
@@ -23,6 +26,7 @@
 #define PROGRESS_MS 1000
 #define ANSWER_SHOWN 160
 #define USER_AGENT "slicenode"
+#define SOCKETS_MAX 8 /* one for each address that is tried */
 
 struct upload {
     struct wire *wire;
@@ -39,6 +43,9 @@ struct upload {
     size_t answer_length;
     uint64_t taken; /* from the pipe */
     uint64_t sent;  /* by curl's account */
+    curl_socket_t sockets[SOCKETS_MAX];
+    unsigned socket_count;
+    uint64_t acknowledged; /* by the other side's TCP */
     bool stalled;
     struct err failure; /* set by a callback that ended the transfer */
     uint64_t active_ms; /* when something last moved */
@@ -91,6 +98,31 @@ static int tell(struct upload *upload, uint64_t now)
     return result;
 }
 
+static int note_socket(void *argument, curl_socket_t socket, curlsocktype purpose)
+{
+    struct upload *upload = argument;
+    (void)purpose;
+    if (upload->socket_count < SOCKETS_MAX)
+        upload->sockets[upload->socket_count++] = socket;
+    return CURL_SOCKOPT_OK;
+}
+
+/* What the server's machine has taken. What curl could write says little: the kernel takes megabytes
+ * for a server that reads nothing, at times a few every second for minutes. */
+static uint64_t acknowledged(const struct upload *upload)
+{
+    uint64_t most = 0;
+    for (unsigned index = 0; index < upload->socket_count; index++) {
+        struct tcp_info info = {.tcpi_bytes_acked = 0};
+        socklen_t length = sizeof(info);
+        /* One that curl has closed is no socket any more. */
+        if (getsockopt(upload->sockets[index], IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+            info.tcpi_bytes_acked > most)
+            most = info.tcpi_bytes_acked;
+    }
+    return most;
+}
+
 /* Called often, at least once a second while curl waits for the server. Another value than 0 ends
  * the transfer. */
 static int progress(void *argument, curl_off_t total, curl_off_t now, curl_off_t upload_total,
@@ -99,10 +131,11 @@ static int progress(void *argument, curl_off_t total, curl_off_t now, curl_off_t
     struct upload *upload = argument;
     uint64_t time = monotonic_ms();
     (void)total, (void)now, (void)upload_total;
-    if ((uint64_t)upload_now != upload->sent) {
-        upload->sent = (uint64_t)upload_now;
+    uint64_t taken = acknowledged(upload);
+    if (taken != upload->acknowledged)
         upload->active_ms = time;
-    }
+    upload->acknowledged = taken;
+    upload->sent = (uint64_t)upload_now;
     if (time >= upload->told_ms + PROGRESS_MS && tell(upload, time) != 0)
         return err_set(&upload->failure, ERR_CANCELLED, "the agent ended the transfer");
     upload->stalled = time >= upload->active_ms + upload->stall_seconds * UINT64_C(1000);
@@ -127,11 +160,13 @@ static int check_end(struct upload *upload, struct err *err)
 static size_t give_body(char *data, size_t size, size_t count, void *argument)
 {
     struct upload *upload = argument;
+    uint64_t before = monotonic_ms();
     ssize_t got;
     do
         got = read(upload->input, data, size * count);
     while (got < 0 && errno == EINTR);
-    upload->active_ms = monotonic_ms(); /* the time spent waiting here is not the server's */
+    /* The time that was spent waiting here is not the server's. */
+    upload->active_ms += monotonic_ms() - before;
     if (got > 0) {
         upload->taken += (uint64_t)got;
         return (size_t)got;
@@ -176,6 +211,8 @@ static void set_options(struct upload *upload, const struct tls *tls)
     curl_easy_setopt(easy, CURLOPT_READDATA, upload);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, upload);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, note_socket);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, upload);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, upload);
