@@ -187,9 +187,11 @@ static void plan_resize(const struct plan_facts *facts, struct plan *plan)
     plan->forward_from = plan->count;
     if (!runs || !facts->resize.disk_gib)
         return;
-    add_volume(plan, STEP_DISK_ACTIVATE, "slice", slice->id, slice->disk_thin_id)->bytes =
-        disk_bytes(slice);
-    struct step *grow = add_volume(plan, STEP_DISK_GROW, "slice", slice->id, slice->disk_thin_id);
+    struct step *grow =
+        add_volume(plan, STEP_DISK_ACTIVATE, "slice", slice->id, slice->disk_thin_id);
+    grow->bytes = disk_bytes(slice);
+    grow->flag = true;
+    grow = add_volume(plan, STEP_DISK_GROW, "slice", slice->id, slice->disk_thin_id);
     grow->bytes = disk_bytes(slice);
     grow->flag = true;
 }

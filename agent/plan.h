@@ -17,7 +17,7 @@
     X(IMAGE_IMPORT, "image.import")       /* `origin_id` scratch or 0; undo: both are removed */   \
     X(FILE_IMPORT, "file.import")         /* undo: the file is removed */                          \
     X(DISK_CLONE, "disk.clone")           /* undo: the clone is removed */                         \
-    X(DISK_ACTIVATE, "disk.activate")     /* undo: deactivated */                                  \
+    X(DISK_ACTIVATE, "disk.activate")     /* undo: deactivated; `flag`: grown, and stays so */     \
     X(SEED_WRITE, "seed.write")           /* undo: deactivated, and removed when `flag` */         \
     X(DOMAIN_START, "domain.start")       /* `thin_id` disk, `origin_id` seed; undo: destroyed, */ \
                                           /* and without a console when `flag` */                  \

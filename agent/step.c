@@ -110,6 +110,8 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
 {
     struct hypervisor *hypervisor = &context->backend->hypervisor;
     struct storage *storage = &context->backend->storage;
+    if (step->kind == STEP_DISK_ACTIVATE && step->flag)
+        return 0;
     switch (step->kind) {
     case STEP_DOMAIN_START:
         if (hypervisor->domain_destroy(hypervisor->state, context->slice->id, err) < 0)

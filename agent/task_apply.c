@@ -102,6 +102,8 @@ bool task_keeps(struct task *task, const struct step *step)
 int task_gate(struct task *task, const struct step *step, struct err *err)
 {
     const struct tasks_config *config = &task->tasks->config;
+    if (step->kind == STEP_DISK_ACTIVATE && step->flag)
+        json_object_set_new(task->record.scratch, "disk_begun", json_true());
     if (step->kind == STEP_DISK_CLONE)
         return gate_clone(task, err);
     if (step->kind == STEP_SNAPSHOT_TAKE)

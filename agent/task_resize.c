@@ -43,12 +43,14 @@ static int admit_resize(struct task *task, const struct slice *slice, const stru
 
 static void remember(struct task *task, const struct slice *slice)
 {
-    json_decref(task->record.scratch);
-    task->record.scratch =
-        json_pack("{s:{s:I, s:I, s:I, s:I, s:I}, s:{}}", "former", "vcpus",
-                  (json_int_t)slice->vcpus, "memory_mib", (json_int_t)slice->memory_mib, "disk_gib",
-                  (json_int_t)slice->disk_gib, "domain_vcpus", (json_int_t)slice->domain.vcpus,
-                  "domain_memory_mib", (json_int_t)slice->domain.memory_mib, "applied");
+    json_t *scratch = task->record.scratch;
+    json_object_set_new(scratch, "former",
+                        json_pack("{s:I, s:I, s:I, s:I, s:I}", "vcpus", (json_int_t)slice->vcpus,
+                                  "memory_mib", (json_int_t)slice->memory_mib, "disk_gib",
+                                  (json_int_t)slice->disk_gib, "domain_vcpus",
+                                  (json_int_t)slice->domain.vcpus, "domain_memory_mib",
+                                  (json_int_t)slice->domain.memory_mib));
+    json_object_set_new(scratch, "applied", json_object());
 }
 
 int task_prepare_resize(struct task *task, struct slice *slice, struct plan_facts *facts,
@@ -126,24 +128,21 @@ static uint64_t former(const struct task *task, const char *name)
     return (uint64_t)json_integer_value(json_object_get(object, name));
 }
 
-/* What was undone is as before. A disk that could not be grown is still to grow: the slice may have
- * seen its new size, and gets it at its next start. */
+/* All is as before, but a disk that has begun to grow is still to grow: the slice may have seen its
+ * new size, and has it at its next start at the latest. */
 void task_apply_resize_failed(struct task *task)
 {
-    bool undone = task->record.phase == REQUEST_UNDOING ||
-                  task->record.step < task->plan.forward_from || task->plan.count == 0;
     struct slice slice;
     if (find_slice(task, &slice) == 0)
         return;
-    if (undone) {
-        slice.vcpus = (unsigned)former(task, "vcpus");
-        slice.memory_mib = former(task, "memory_mib");
-        slice.disk_gib = former(task, "disk_gib");
-        slice.domain.vcpus = (unsigned)former(task, "domain_vcpus");
-        slice.domain.memory_mib = former(task, "domain_memory_mib");
-    } else {
+    slice.vcpus = (unsigned)former(task, "vcpus");
+    slice.memory_mib = former(task, "memory_mib");
+    slice.domain.vcpus = (unsigned)former(task, "domain_vcpus");
+    slice.domain.memory_mib = former(task, "domain_memory_mib");
+    if (json_is_true(json_object_get(task->record.scratch, "disk_begun")))
         slice.error = task->record.error;
-    }
+    else
+        slice.disk_gib = former(task, "disk_gib");
     put_slice(task, &slice);
     slice_free(&slice);
 }
