@@ -107,6 +107,7 @@ static int build(struct sim *sim, const struct domain_config *config, const char
                  struct err *err)
 {
     CLEANUP_FREE char *path = sim_domain_path(sim, config->slice->id);
+    const struct domain_size size = slice_size(config->slice);
     if (access(config->disk_path, R_OK) < 0 || access(config->seed_path, R_OK) < 0)
         return err_errno(err, ERR_HYPERVISOR_ERROR, errno, "a disk of slice %s is not there",
                          config->slice->id);
@@ -114,10 +115,12 @@ static int build(struct sim *sim, const struct domain_config *config, const char
     if (!disks)
         return -1;
     int lock = sim_lock(sim);
-    json_t *domain = json_pack("{s:i, s:s, s:s, s:I, s:s, s:b, s:o}", "domain_id",
-                               sim_next_domain(sim), "state", "paused", "reason", "none",
-                               "memory_mib", (json_int_t)admit_slice_memory_mib(config->slice),
-                               "memory", memory, "restored", 1, "disks", disks);
+    json_t *domain = json_pack(
+        "{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:o}", "domain_id",
+        sim_next_domain(sim), "state", "paused", "reason", "none", "memory_mib",
+        (json_int_t)admit_domain_memory_mib(&size), "vcpus", (json_int_t)size.vcpus, "max_vcpus",
+        (json_int_t)size.max_vcpus, "given_mib", (json_int_t)size.memory_mib, "max_given_mib",
+        (json_int_t)size.max_memory_mib, "memory", memory, "restored", 1, "disks", disks);
     int result = sim_save(path, domain, err);
     json_decref(domain);
     close(lock);

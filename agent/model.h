@@ -153,8 +153,7 @@ struct memory_mark {
 struct saved_memory {
     uint32_t thin_id; /* 0: none */
     struct memory_mark mark;
-    unsigned vcpus;
-    uint64_t memory_mib;
+    struct domain_size size;
 };
 
 struct snapshot {
@@ -254,6 +253,8 @@ int no_args_parse(const json_t *args, struct err *err);
 
 /* What the next domain of a slice is built with. */
 struct domain_size slice_size(const struct slice *slice);
+/* So that a domain made of it from now on has that size. */
+void slice_set_size(struct slice *slice, const struct domain_size *size);
 
 /* Releases what a slice owns; the struct itself is the caller's. */
 void slice_free(struct slice *slice);

@@ -14,3 +14,11 @@ struct domain_size slice_size(const struct slice *slice)
         size.max_memory_mib = size.memory_mib;
     return size;
 }
+
+void slice_set_size(struct slice *slice, const struct domain_size *size)
+{
+    slice->vcpus = size->vcpus;
+    slice->max_vcpus = size->max_vcpus > size->vcpus ? size->max_vcpus : 0;
+    slice->memory_mib = size->memory_mib;
+    slice->max_memory_mib = size->max_memory_mib > size->memory_mib ? size->max_memory_mib : 0;
+}

@@ -118,7 +118,7 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
             return -1;
         return step->flag ? console_remove(context->paths.console_dir, context->slice->id, err) : 0;
     case STEP_DOMAIN_RESTORE:
-        return hypervisor->domain_destroy(hypervisor->state, context->slice->id, err);
+        return step_domain_restore_undo(step, context, err);
     case STEP_DOMAIN_PAUSE:
         return undo_pause(hypervisor->domain_unpause, context, err);
     case STEP_DOMAIN_UNPAUSE:

@@ -71,6 +71,8 @@ int step_checkpoint_take(const struct step *step, struct step_context *context, 
 int step_domain_resume(struct step_context *context, struct err *err);
 int step_memory_check(const struct step *step, struct step_context *context, struct err *err);
 int step_domain_run(struct step_context *context, json_t *output, struct err *err);
+int step_domain_restore_undo(const struct step *step, struct step_context *context,
+                             struct err *err);
 int step_domain_shutdown(const struct step *step, struct step_context *context, struct err *err);
 int step_domain_wait(const struct step *step, struct step_context *context, json_t *output,
                      struct err *err);

@@ -105,3 +105,12 @@ int step_domain_run(struct step_context *context, json_t *output, struct err *er
     json_object_set_new(output, "domain_id", json_integer(domain_id));
     return 0;
 }
+
+int step_domain_restore_undo(const struct step *step, struct step_context *context, struct err *err)
+{
+    struct hypervisor *hypervisor = &context->backend->hypervisor;
+    struct storage *storage = &context->backend->storage;
+    if (hypervisor->domain_destroy(hypervisor->state, context->slice->id, err) < 0)
+        return -1;
+    return storage->deactivate(storage->state, step->name, err);
+}

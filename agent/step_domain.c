@@ -96,10 +96,8 @@ int step_domain_start(const struct step *step, struct step_context *context, jso
             return -1;
         copy_text(slice.nics[i].bridge, sizeof(slice.nics[i].bridge), bridge);
     }
-    if (step->kind == STEP_DOMAIN_RESTORE) {
-        slice.vcpus = context->snapshot->memory.vcpus;
-        slice.memory_mib = context->snapshot->memory.memory_mib;
-    }
+    if (step->kind == STEP_DOMAIN_RESTORE)
+        slice_set_size(&slice, &context->snapshot->memory.size);
     struct boot_files files;
     int domain_id = -1;
     find_boot_files(&context->paths, &slice, &files);

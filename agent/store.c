@@ -67,7 +67,9 @@ static const char *const migrations[] = {
     "ALTER TABLE snapshots ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE snapshots ADD COLUMN memory_crc INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE snapshots ADD COLUMN memory_vcpus INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE snapshots ADD COLUMN memory_mib INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE snapshots ADD COLUMN memory_max_vcpus INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE snapshots ADD COLUMN memory_mib INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE snapshots ADD COLUMN memory_max_mib INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define SCHEMA_VERSION (1 + (int)ARRAY_LENGTH(migrations))

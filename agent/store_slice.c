@@ -80,25 +80,31 @@ void slices_free(struct slice *slices, size_t count)
 
 #define SNAPSHOT_COLUMNS                                                                           \
     "id, slice, name, created_ms, thin_id, reserved_bytes, size_bytes,"                            \
-    " memory_thin_id, memory_bytes, memory_crc, memory_vcpus, memory_mib"
+    " memory_thin_id, memory_bytes, memory_crc, memory_vcpus, memory_max_vcpus,"                   \
+    " memory_mib, memory_max_mib"
 
 int store_snapshot_put(struct store *store, const struct snapshot *snapshot, struct err *err)
 {
+    const struct domain_size *size = &snapshot->memory.size;
+
     return store_run(
         store, err, NULL,
         "INSERT INTO snapshots (" SNAPSHOT_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?)"
+        " ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET slice = excluded.slice, name = excluded.name,"
         " created_ms = excluded.created_ms, thin_id = excluded.thin_id,"
         " reserved_bytes = excluded.reserved_bytes, size_bytes = excluded.size_bytes,"
         " memory_thin_id = excluded.memory_thin_id,"
         " memory_bytes = excluded.memory_bytes, memory_crc = excluded.memory_crc,"
-        " memory_vcpus = excluded.memory_vcpus, memory_mib = excluded.memory_mib",
-        "tttiiiiiiiii", snapshot->id, snapshot->slice, snapshot->name, snapshot->created_ms,
+        " memory_vcpus = excluded.memory_vcpus,"
+        " memory_max_vcpus = excluded.memory_max_vcpus,"
+        " memory_mib = excluded.memory_mib, memory_max_mib = excluded.memory_max_mib",
+        "tttiiiiiiiiiii", snapshot->id, snapshot->slice, snapshot->name, snapshot->created_ms,
         (int64_t)snapshot->thin_id, (int64_t)snapshot->reserved_bytes,
         (int64_t)snapshot->size_bytes, (int64_t)snapshot->memory.thin_id,
         (int64_t)snapshot->memory.mark.bytes, (int64_t)snapshot->memory.mark.crc,
-        (int64_t)snapshot->memory.vcpus, (int64_t)snapshot->memory.memory_mib);
+        (int64_t)size->vcpus, (int64_t)size->max_vcpus, (int64_t)size->memory_mib,
+        (int64_t)size->max_memory_mib);
 }
 
 static int snapshot_from_row(sqlite3_stmt *query, struct snapshot *snapshot, struct err *err)
@@ -107,12 +113,14 @@ static int snapshot_from_row(sqlite3_stmt *query, struct snapshot *snapshot, str
                                   .thin_id = (uint32_t)sqlite3_column_int64(query, 4),
                                   .reserved_bytes = (uint64_t)sqlite3_column_int64(query, 5),
                                   .size_bytes = (uint64_t)sqlite3_column_int64(query, 6)};
-    snapshot->memory =
-        (struct saved_memory){.thin_id = (uint32_t)sqlite3_column_int64(query, 7),
-                              .mark = {.bytes = (uint64_t)sqlite3_column_int64(query, 8),
-                                       .crc = (uint64_t)sqlite3_column_int64(query, 9)},
-                              .vcpus = (unsigned)sqlite3_column_int64(query, 10),
-                              .memory_mib = (uint64_t)sqlite3_column_int64(query, 11)};
+    snapshot->memory = (struct saved_memory){
+        .thin_id = (uint32_t)sqlite3_column_int64(query, 7),
+        .mark = {.bytes = (uint64_t)sqlite3_column_int64(query, 8),
+                 .crc = (uint64_t)sqlite3_column_int64(query, 9)},
+        .size = {.vcpus = (unsigned)sqlite3_column_int64(query, 10),
+                 .max_vcpus = (unsigned)sqlite3_column_int64(query, 11),
+                 .memory_mib = (uint64_t)sqlite3_column_int64(query, 12),
+                 .max_memory_mib = (uint64_t)sqlite3_column_int64(query, 13)}};
     return column_copy(query, 0, snapshot->id, sizeof(snapshot->id), err) ||
                    column_copy(query, 1, snapshot->slice, sizeof(snapshot->slice), err) ||
                    column_copy(query, 2, snapshot->name, sizeof(snapshot->name), err)

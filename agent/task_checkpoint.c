@@ -36,8 +36,8 @@ int task_prepare_checkpoint(struct task *task, const struct slice *slice,
                        facts->paused ? "paused" : "stopped");
     if (check_volumes(slice, facts, err) < 0)
         return -1;
-    snapshot->memory = (struct saved_memory){
-        .thin_id = task_next_thin_id(task), .vcpus = slice->vcpus, .memory_mib = slice->memory_mib};
+    snapshot->memory =
+        (struct saved_memory){.thin_id = task_next_thin_id(task), .size = admit_domain_size(slice)};
     return 0;
 }
 
@@ -48,8 +48,8 @@ int task_prepare_memory_revert(struct task *task, struct slice *slice,
     const struct snapshot *snapshot = facts->snapshots;
     struct capacity capacity;
     struct slice restored = *slice; /* what it owns stays the original's */
-    restored.vcpus = snapshot->memory.vcpus;
-    restored.memory_mib = snapshot->memory.memory_mib;
+    slice_set_size(&restored, &snapshot->memory.size);
+    restored.domain_id = -1; /* the present domain goes first */
     if (check_volumes(slice, facts, err) < 0 ||
         tasks_capacity(task->tasks, slice->id, &capacity, err) < 0 ||
         admit_memory(&capacity, &restored, err) < 0)
@@ -122,8 +122,8 @@ int task_gate_memory(struct task *task, const struct step *step, struct err *err
     snapshot.thin_id = take->thin_id;
     snapshot.size_bytes = take->bytes;
     snapshot.reserved_bytes = mapped + step->bytes;
-    snapshot.memory = (struct saved_memory){
-        .thin_id = step->thin_id, .vcpus = slice.vcpus, .memory_mib = slice.memory_mib};
+    snapshot.memory =
+        (struct saved_memory){.thin_id = step->thin_id, .size = admit_domain_size(&slice)};
     copy_text(snapshot.id, sizeof(snapshot.id), args.snapshot);
     copy_text(snapshot.name, sizeof(snapshot.name), args.name);
     copy_text(snapshot.slice, sizeof(snapshot.slice), slice.id);
@@ -163,16 +163,15 @@ void task_memory_swapped(struct task *task, struct slice *slice)
     struct snapshot snapshot;
     if (!task_find_reverted(task, &snapshot) || !snapshot.memory.thin_id)
         return;
-    slice->vcpus = snapshot.memory.vcpus;
-    slice->memory_mib = snapshot.memory.memory_mib;
+    slice_set_size(slice, &snapshot.memory.size);
 }
 
-/* A stopped slice that could not be brought back stays what it was. */
+/* A stopped slice whose revert was taken back, from before its disk was swapped, stays what it was. */
 void task_revert_failed(struct task *task)
 {
     struct slice slice;
     struct err err;
-    if (task->record.phase != REQUEST_UNDOING || !step_of(task, STEP_MEMORY_CHECK) ||
+    if (task->record.step > 0 || !step_of(task, STEP_MEMORY_CHECK) ||
         must(store_slice_find(task->tasks->config.store, task->record.request.slice, &slice, &err),
              &err) != 1)
         return;

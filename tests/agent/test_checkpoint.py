@@ -252,3 +252,16 @@ def test_slicectl(node: Node, small: dict[str, Any]) -> None:
         done = node.slicectl("snapshot", *words)
         assert done.returncode == 0, done.stderr
     assert "with memory" in node.slicectl("snapshot", "list", "web").stdout
+
+
+def test_comes_back_with_the_size_that_it_had(node: Node, small: dict[str, Any]) -> None:
+    slice_id = provision(node, small, max_memory_mib=512, max_vcpus=4)
+    taken = checkpoint(node, slice_id)
+    node.do("slice.resize", slice_id, memory_mib=256, vcpus=2)
+    assert node.slices()[slice_id]["memory_mib"] == 256
+    node.do("snapshot.revert", slice_id, snapshot=taken, restart=True)
+    found, domain = node.slices()[slice_id], node.domains()[slice_id]
+    assert (found["memory_mib"], found["vcpus"]) == (128, 1)
+    assert (domain["given_mib"], domain["vcpus"], domain["max_given_mib"]) == (128, 1, 512)
+    node.do("slice.resize", slice_id, memory_mib=512)
+    assert node.domains()[slice_id]["given_mib"] == 512

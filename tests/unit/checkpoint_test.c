@@ -61,10 +61,12 @@ static void check_plan(enum operation operation, const struct plan_facts *facts,
 TEST(checkpoint_plans)
 {
     const struct slice slice = {.id = ID, .disk_gib = 2, .disk_thin_id = 4, .seed_thin_id = 5};
-    const struct snapshot snapshot = {.id = ID,
-                                      .slice = ID,
-                                      .thin_id = 8,
-                                      .memory = {.thin_id = 9, .vcpus = 2, .memory_mib = 256}};
+    const struct snapshot snapshot = {
+        .id = ID,
+        .slice = ID,
+        .thin_id = 8,
+        .memory = {.thin_id = 9,
+                   .size = {.vcpus = 1, .max_vcpus = 2, .memory_mib = 256, .max_memory_mib = 512}}};
     struct plan_facts facts = {.slice = &slice,
                                .snapshots = &snapshot,
                                .snapshot_count = 1,
@@ -89,7 +91,7 @@ TEST(checkpoint_plans)
     plan_make(OP_SNAPSHOT_CREATE, &facts, &plan);
     CHECK(plan.steps[1].thin_id == 9 && plan.steps[2].thin_id == 8 && plan.steps[2].origin_id == 4);
     CHECK_TEXT("memory-" ID, plan.steps[1].name);
-    CHECK_NUMBER((256 + 1 + 16 + 2) * MIB, plan.steps[1].bytes);
+    CHECK_NUMBER((256 + 2 + 32 + 2) * MIB, plan.steps[1].bytes);
     plan_free(&plan);
 }
 
@@ -101,10 +103,10 @@ TEST(checkpoint_in_the_store)
         .slice = ID,
         .name = "x",
         .thin_id = 8,
-        .memory = {.thin_id = 9,
-                   .mark = {.bytes = 123456789012, .crc = 0xfedcba9876543210},
-                   .vcpus = 4,
-                   .memory_mib = 1024}};
+        .memory = {
+            .thin_id = 9,
+            .mark = {.bytes = 123456789012, .crc = 0xfedcba9876543210},
+            .size = {.vcpus = 4, .max_vcpus = 8, .memory_mib = 1024, .max_memory_mib = 4096}}};
     struct snapshot found;
     struct store *store = NULL;
     struct err err;
