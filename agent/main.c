@@ -132,7 +132,7 @@ static void open_store(struct agent *agent)
     agent->lock = state_lock(agent->options.state_dir);
     must(store_open(path, &agent->store, &err), &err);
     must(identity_load(&agent->identity, identity, &err), &err);
-    agent->outbox = outbox_new(agent->store);
+    agent->outbox = outbox_new(agent->store, agent->options.events_max);
     outbox_listen(agent->outbox, on_event, agent);
     read_boot_id(agent);
 }

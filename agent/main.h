@@ -32,6 +32,7 @@ struct options {
     bool no_storage;
     bool verbose;
     unsigned workers;
+    unsigned events_max; /* kept for a controller that is away */
 };
 
 /* The boot parameters that the agent uses, as slicenode-conf has left them; "" when not given. */

@@ -18,6 +18,7 @@ static const char usage[] =
     "  --pool NAME        device mapper's name of the thin pool (slicenode-pool)\n"
     "  --no-storage       run without disks (implied when the state folder is no mounted disk)\n"
     "  --workers N        requests at work at a time (8)\n"
+    "  --events N         events kept for a controller that is away (100000)\n"
     "  --console PATH     also print notices and errors there (/dev/console, with xen)\n"
     "  --sim DIR          folder of the simulated node\n"
     "  --sysfs DIR        instead of /sys\n"
@@ -36,6 +37,7 @@ enum {
     OPTION_POOL,
     OPTION_NO_STORAGE,
     OPTION_WORKERS,
+    OPTION_EVENTS,
     OPTION_CONSOLE,
     OPTION_SIM,
     OPTION_SYSFS,
@@ -55,6 +57,7 @@ static const struct option long_options[] = {{"state-dir", 1, NULL, OPTION_STATE
                                              {"pool", 1, NULL, OPTION_POOL},
                                              {"no-storage", 0, NULL, OPTION_NO_STORAGE},
                                              {"workers", 1, NULL, OPTION_WORKERS},
+                                             {"events", 1, NULL, OPTION_EVENTS},
                                              {"console", 1, NULL, OPTION_CONSOLE},
                                              {"sim", 1, NULL, OPTION_SIM},
                                              {"sysfs", 1, NULL, OPTION_SYSFS},
@@ -68,6 +71,15 @@ static void fail(const char *why, const char *what)
 {
     fprintf(stderr, "sliced: %s%s\n%s", why, what, usage);
     exit(2);
+}
+
+static unsigned number(const char *text, unsigned long least, unsigned long most, const char *why)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*end || value < least || value > most)
+        fail(why, text);
+    return (unsigned)value;
 }
 
 static const char **text_option(struct options *options, int option)
@@ -117,7 +129,8 @@ void options_parse(int argc, char **argv, struct options *options)
                                 .pool = "slicenode-pool",
                                 .sysfs = "/sys",
                                 .procfs = "/proc",
-                                .workers = TASK_WORKERS_DEFAULT};
+                                .workers = TASK_WORKERS_DEFAULT,
+                                .events_max = OUTBOX_EVENTS_MAX};
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         const char **text = text_option(options, option);
         if (text) {
@@ -127,11 +140,10 @@ void options_parse(int argc, char **argv, struct options *options)
         } else if (option == OPTION_VERBOSE) {
             options->verbose = true;
         } else if (option == OPTION_WORKERS) {
-            char *end;
-            unsigned long workers = strtoul(optarg, &end, 10);
-            if (*end || workers < 1 || workers > 64)
-                fail("--workers must be 1 to 64, not ", optarg);
-            options->workers = (unsigned)workers;
+            options->workers = number(optarg, 1, 64, "--workers must be 1 to 64, not ");
+        } else if (option == OPTION_EVENTS) {
+            options->events_max =
+                number(optarg, 100, 1000000, "--events must be 100 to 1000000, not ");
         } else if (option == OPTION_HELP) {
             fputs(usage, stdout);
             exit(0);

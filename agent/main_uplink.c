@@ -16,6 +16,7 @@
 #define RENEW_LEAST_SECONDS 10
 #define DAY_SECONDS (24 * 3600)
 #define TIME_MAX 253402300799 /* the end of the year 9999, and of X.509's times */
+#define ENROL_ANEW_LEAST_MS (10 * 60 * 1000)
 
 static void respawn_later(struct agent *agent);
 
@@ -124,6 +125,20 @@ void uplink_input(struct agent *agent, const struct session_input *input)
 
 /* --- Messages of sliced-net ------------------------------------------------------------------------ */
 
+bool uplink_enrol_anew(struct agent *agent)
+{
+    struct uplink *uplink = agent->uplink;
+    uint64_t now = monotonic_ms();
+    if (!uplink->certificate_end || wall_ms() / 1000 < uplink->certificate_end ||
+        !agent->conf.token[0] || !agent->identity.csr[0] ||
+        (uplink->enrolled_ms && now - uplink->enrolled_ms < ENROL_ANEW_LEAST_MS))
+        return false;
+    uplink->enrolled_ms = now;
+    log_notice("the node's certificate has expired: it enrols anew, with the same key");
+    uplink_input(agent, &(struct session_input){.kind = INPUT_START, .has_token = true});
+    return true;
+}
+
 static void start_session(struct agent *agent)
 {
     agent->uplink->started = true;
@@ -189,6 +204,7 @@ static void on_configured(struct agent *agent, const json_t *message)
     if (!json_is_integer(not_after) || json_integer_value(not_after) < 0 ||
         json_integer_value(not_after) > TIME_MAX)
         return;
+    uplink->certificate_end = json_integer_value(not_after);
     CLEANUP_FREE char *issued_text = NULL;
     int64_t now = wall_ms() / 1000, end = json_integer_value(not_after), issued = now;
     must(store_get(agent->store, "certificate_issued", &issued_text, &err), &err);

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_BATCH 100
-#define EVENTS_BYTES (1u << 20) /* of a batch, unless a single event is longer */
 #define POLL_MARGIN_MS 15000
 #define POLL_WAIT_USUAL_SECONDS 30
 #define POLL_WAIT_MAX_SECONDS 300
@@ -17,28 +15,6 @@
 #define PROBLEM_KEY "controller"
 
 /* --- Out -------------------------------------------------------------------------------------------- */
-
-static bool events_body(struct agent *agent, json_t **body)
-{
-    json_t *events;
-    struct err err;
-    must(store_events(agent->store, 0, EVENTS_BATCH, &events, &err), &err);
-    size_t length = 0, count = 0;
-    while (count < json_array_size(events)) {
-        length += json_dumpb(json_array_get(events, count), NULL, 0, JSON_COMPACT);
-        if (count > 0 && length > EVENTS_BYTES)
-            break;
-        count++;
-    }
-    while (json_array_size(events) > count)
-        json_array_remove(events, json_array_size(events) - 1);
-    if (count == 0) {
-        json_decref(events);
-        return false;
-    }
-    *body = json_pack("{s:o}", "events", events);
-    return true;
-}
 
 static json_t *requests_query(struct agent *agent)
 {
@@ -66,7 +42,7 @@ bool uplink_body(struct agent *agent, enum session_call call, json_t **body, jso
         *timeout_ms = (int)agent->uplink->poll_wait_seconds * 1000 + POLL_MARGIN_MS;
         return true;
     case CALL_EVENTS:
-        return events_body(agent, body);
+        return uplink_events_body(agent, body);
     case CALL_STATUS:
         *body = report_status(agent);
         return true;
@@ -128,8 +104,10 @@ static bool enrolled(struct agent *agent, const json_t *body)
     return true;
 }
 
-static uint64_t registered(struct agent *agent, const json_t *body)
+/* Sets whether events wait: those of before the agent's start have told nobody. */
+static uint64_t registered(struct agent *agent, const json_t *body, bool *more)
 {
+    size_t waiting;
     struct err err;
     json_int_t acknowledged = json_integer_value(json_object_get(body, "acknowledged"));
     json_int_t heartbeat = json_integer_value(json_object_get(body, "heartbeat_seconds"));
@@ -139,6 +117,8 @@ static uint64_t registered(struct agent *agent, const json_t *body)
                                            ? (unsigned)seconds
                                            : POLL_WAIT_USUAL_SECONDS;
     must(store_events_acknowledge(agent->store, acknowledged > 0 ? acknowledged : 0, &err), &err);
+    must(store_events_count(agent->store, &waiting, &err), &err);
+    *more = waiting > 0;
     return heartbeat > 0 && heartbeat <= HEARTBEAT_MAX_SECONDS ? (uint64_t)heartbeat * 1000 : 0;
 }
 
@@ -160,20 +140,6 @@ static int take_requests(struct agent *agent, const json_t *body, bool *more)
     must(store_commit(agent->store, &err), &err);
     *more = json_array_size(requests) > 0;
     return 0;
-}
-
-/* Sets whether more events wait; -1 when the controller has taken none. */
-static int events_acknowledged(struct agent *agent, const json_t *body, bool *more)
-{
-    struct err err;
-    size_t before, left;
-    must(store_events_count(agent->store, &before, &err), &err);
-    must(store_events_acknowledge(agent->store,
-                                  json_integer_value(json_object_get(body, "acknowledged")), &err),
-         &err);
-    must(store_events_count(agent->store, &left, &err), &err);
-    *more = left > 0;
-    return left < before ? 0 : -1;
 }
 
 static void renewed(struct agent *agent, const json_t *body)
@@ -200,6 +166,13 @@ static void failed(struct agent *agent, enum session_call call, const json_t *me
     if (json_is_integer(after) && json_integer_value(after) > 0)
         input.retry_after_ms = (uint64_t)json_integer_value(after) * 1000;
     err_set(&err, err_code_from_name(text(error, "code")), "%s", text(error, "message"));
+    if (call == CALL_EVENTS && input.status == 400 && uplink_events_refused(agent, err.message)) {
+        input = (struct session_input){.kind = INPUT_REPLY, .call = call, .more = true};
+        uplink_input(agent, &input);
+        return;
+    }
+    if (call == CALL_REGISTER && uplink_enrol_anew(agent))
+        return;
     bool lasting = call == CALL_ENROLL || call == CALL_REGISTER ||
                    err.code == ERR_CONTROLLER_CERTIFICATE || err.code == ERR_WRONG_NODE;
     if (lasting)
@@ -219,6 +192,7 @@ void uplink_reply(struct agent *agent, enum session_call call, const json_t *mes
         failed(agent, call, message);
         return;
     }
+    problem_clear(agent, PROBLEM_KEY);
     if (call == CALL_ENROLL && status == 202) {
         json_int_t seconds = json_integer_value(json_object_get(body, "retry_after_seconds"));
         log_write(agent->uplink->waiting_told ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE,
@@ -235,15 +209,14 @@ void uplink_reply(struct agent *agent, enum session_call call, const json_t *mes
             input.kind = INPUT_ERROR;
         break;
     case CALL_REGISTER:
-        input.heartbeat_ms = registered(agent, body);
-        problem_clear(agent, PROBLEM_KEY);
+        input.heartbeat_ms = registered(agent, body, &input.more);
         break;
     case CALL_REQUESTS:
         if (take_requests(agent, body, &input.more) < 0)
             input.kind = INPUT_ERROR;
         break;
     case CALL_EVENTS:
-        if (events_acknowledged(agent, body, &input.more) < 0)
+        if (uplink_events_acknowledged(agent, body, &input.more) < 0)
             input.kind = INPUT_ERROR;
         break;
     case CALL_CERTIFICATE:

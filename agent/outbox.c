@@ -1,21 +1,30 @@
 #include "outbox.h"
 
+#include "log.h"
 #include "must.h"
 #include "util.h"
 
 #include <stdlib.h>
 
+/* How often the bounds are looked at: by number, and by what has been added. */
+#define LOOK_EVERY 64
+#define LOOK_BYTES (4u << 20)
+
 struct outbox {
     struct store *store;
+    size_t events_max;
+    unsigned added;
+    size_t added_bytes;
     outbox_listener *listener;
     void *context;
     json_t *pending;
 };
 
-struct outbox *outbox_new(struct store *store)
+struct outbox *outbox_new(struct store *store, size_t events_max)
 {
     struct outbox *outbox = xcalloc(1, sizeof(*outbox));
     outbox->store = store;
+    outbox->events_max = events_max;
     outbox->pending = json_array();
     return outbox;
 }
@@ -47,6 +56,20 @@ json_t *outbox_error(const struct err *error, const char *console)
     return object;
 }
 
+static void keep_bounds(struct outbox *outbox, const json_t *object)
+{
+    struct err err;
+    outbox->added_bytes += json_dumpb(object, NULL, 0, JSON_COMPACT);
+    if (++outbox->added < LOOK_EVERY && outbox->added_bytes < LOOK_BYTES)
+        return;
+    outbox->added = 0;
+    outbox->added_bytes = 0;
+    int dropped =
+        must(store_events_bound(outbox->store, outbox->events_max, OUTBOX_BYTES_MAX, &err), &err);
+    if (dropped > 0)
+        log_warning("%d events were dropped: the controller does not take them", dropped);
+}
+
 void outbox_add(struct outbox *outbox, const struct event *event)
 {
     char time[TIME_TEXT_BYTES];
@@ -67,6 +90,7 @@ void outbox_add(struct outbox *outbox, const struct event *event)
                             ? outbox_error(event->error, event->console)
                             : json_null());
     must(store_event_add(outbox->store, object, &seq, &err), &err);
+    keep_bounds(outbox, object);
     json_object_set_new(object, "seq", json_integer(seq));
     json_array_append_new(outbox->pending, object);
 }

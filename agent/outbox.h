@@ -28,7 +28,12 @@ struct event {
 /* `event` is the protocol's object with its seq and stays the outbox's. */
 typedef void outbox_listener(void *context, const json_t *event);
 
-struct outbox *outbox_new(struct store *store);
+/* Events that wait for the controller: beyond `events_max` or this the oldest ones are dropped
+ * (store_events_bound). */
+#define OUTBOX_EVENTS_MAX 100000
+#define OUTBOX_BYTES_MAX (64u << 20)
+
+struct outbox *outbox_new(struct store *store, size_t events_max);
 void outbox_free(struct outbox *outbox);
 void outbox_listen(struct outbox *outbox, outbox_listener *listener, void *context);
 

@@ -126,6 +126,7 @@ static void reply(struct session *session, struct output *output, const struct s
         set_state(session, output, SESSION_READY);
         call(session, output, CALL_REQUESTS);
         call(session, output, CALL_STATUS);
+        session->events_waiting |= input->more;
         if (session->events_waiting)
             call(session, output, CALL_EVENTS);
         break;

@@ -53,7 +53,7 @@ struct session_input {
     bool final; /* of INPUT_ERROR: asking again the same way is of little use */
     uint64_t retry_after_ms;
     uint64_t elapsed_ms; /* of INPUT_REPLY: how long the call took */
-    bool more;           /* of INPUT_REPLY: requests came, or more events wait */
+    bool more; /* of INPUT_REPLY: requests came, or (also of a registration) events wait */
     uint64_t heartbeat_ms;
 };
 

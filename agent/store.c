@@ -14,6 +14,7 @@
 
 #define STATEMENTS_MAX 128
 #define BUSY_TIMEOUT_MS 5000
+#define FREE_BYTES_MAX (4 << 20)
 #define APPLICATION_ID 1936483683 /* "slic" */
 
 struct store {
@@ -172,6 +173,18 @@ static int create_file(const char *path, struct err *err)
     return 0;
 }
 
+/* Pages that are free are used again but not given back, and so after a long absence of the
+ * controller: now nothing waits for the store. */
+static int make_small(struct store *store, struct err *err)
+{
+    int64_t page_bytes = number_of(store, "PRAGMA page_size");
+    int64_t free_pages = number_of(store, "PRAGMA freelist_count");
+
+    if (free_pages * page_bytes < FREE_BYTES_MAX)
+        return 0;
+    return execute(store, "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)", "cannot be made small", err);
+}
+
 static int open_database(struct store *store, struct err *err)
 {
     if (strcmp(store->path, ":memory:") != 0 && create_file(store->path, err) < 0)
@@ -183,10 +196,13 @@ static int open_database(struct store *store, struct err *err)
     if (sqlite3_exec(store->database, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
         return damaged(store, sqlite3_errmsg(store->database), err);
     if (execute(store,
-                "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF",
+                "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+                " PRAGMA journal_size_limit = 4194304",
                 "cannot be set up", err) < 0)
         return -1;
-    return prepare_schema(store, err);
+    if (prepare_schema(store, err) < 0)
+        return -1;
+    return make_small(store, err);
 }
 
 int store_open(const char *path, struct store **store, struct err *err)

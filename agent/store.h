@@ -90,9 +90,17 @@ void request_record_free(struct request_record *record);
 void request_records_free(struct request_record *records, size_t count);
 /* Forgets finished requests beyond the newest `keep`. */
 int store_requests_trim(struct store *store, unsigned keep, struct err *err);
+/* Forgets the results of the oldest finished requests, so that those left take `bytes` at most. */
+int store_results_trim(struct store *store, size_t bytes, struct err *err);
 
 /* The outbox. store_event_add gives the event its `seq` and keeps the object (without it). */
 int store_event_add(struct store *store, const json_t *event, int64_t *seq, struct err *err);
+/* Drops the oldest events when there are more than `count_max` or their texts take more than
+ * `bytes_max`, until a tenth of room is there again. In their place, with the last one's number,
+ * stands a node.problem that says from which number on. Returns how many were dropped, or -1. */
+int store_events_bound(struct store *store, size_t count_max, size_t bytes_max, struct err *err);
+/* Puts another event in the place of that number. */
+int store_event_replace(struct store *store, int64_t seq, const json_t *event, struct err *err);
 /* Up to `limit` events after `after`, as a JSON array in order, each with its seq. */
 int store_events(struct store *store, int64_t after, unsigned limit, json_t **events,
                  struct err *err);

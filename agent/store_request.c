@@ -150,3 +150,13 @@ int store_requests_trim(struct store *store, unsigned keep, struct err *err)
                      " ORDER BY sequence DESC LIMIT ?2)",
                      "ii", (int64_t)REQUEST_DONE, (int64_t)keep);
 }
+
+int store_results_trim(struct store *store, size_t bytes, struct err *err)
+{
+    return store_run(store, err, NULL,
+                     "UPDATE requests SET result = NULL WHERE sequence IN"
+                     " (SELECT sequence FROM (SELECT sequence, sum(length(CAST(result AS BLOB)))"
+                     " OVER (ORDER BY sequence DESC) AS total FROM requests"
+                     " WHERE phase >= ?1 AND result IS NOT NULL) WHERE total > ?2)",
+                     "ii", (int64_t)REQUEST_DONE, (int64_t)bytes);
+}

@@ -8,8 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Begun before others get their turn in the loop. */
+#define BEGUN_AT_ONCE 16
+
+/* That may wait or be at work at a time; more are refused. */
+#define REQUESTS_OPEN_MAX 1000
+
+#define BUSY_MESSAGE "the node has 1000 requests that have not ended: ask again later"
+
 /* Finished requests that are remembered, to answer repetitions. */
 #define REQUESTS_KEPT 2000
+#define TRIM_EVERY 64
+
+/* Their results, and how much of new ones is let pass before that is looked at. */
+#define RESULTS_BYTES_MAX (4u << 20)
+#define RESULTS_LOOK_BYTES (1u << 20)
 
 struct tasks *tasks_new(const struct tasks_config *config)
 {
@@ -255,8 +268,12 @@ static void kick(void *context)
     struct tasks *tasks = context;
     tasks->kick_timer = 0;
     /* Before a shutdown nothing but the slices' stops is left, which wait rather than work. */
-    while (begin_one(tasks, tasks->running < tasks->config.workers || tasks->draining))
-        ;
+    unsigned begun = 0;
+    while (begun < BEGUN_AT_ONCE &&
+           begin_one(tasks, tasks->running < tasks->config.workers || tasks->draining))
+        begun++;
+    if (begun == BEGUN_AT_ONCE)
+        tasks_kick(tasks);
 }
 
 void tasks_kick(struct tasks *tasks)
@@ -275,7 +292,13 @@ static void record_end(struct task *task, const struct err *error, json_t *resul
     json_decref(record->scratch); /* the plan has served */
     record->scratch = NULL;
     must(store_request_update(tasks->config.store, record, &err), &err);
-    must(store_requests_trim(tasks->config.store, REQUESTS_KEPT, &err), &err);
+    if (++tasks->ended % TRIM_EVERY == 0)
+        must(store_requests_trim(tasks->config.store, REQUESTS_KEPT, &err), &err);
+    tasks->result_bytes += result ? json_dumpb(result, NULL, 0, JSON_COMPACT) : 0;
+    if (tasks->result_bytes > RESULTS_LOOK_BYTES) {
+        tasks->result_bytes = 0;
+        must(store_results_trim(tasks->config.store, RESULTS_BYTES_MAX, &err), &err);
+    }
     if (!record->internal)
         outbox_add(tasks->config.outbox,
                    EVENT(.type = error ? "request.failed" : "request.done",
@@ -422,6 +445,12 @@ int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struc
     }
     outbox_flush(tasks->config.outbox);
     struct task *task = append(tasks, &record);
+    if (!internal && task->record.request.operation != OP_REQUEST_CANCEL &&
+        tasks_count(tasks) > REQUESTS_OPEN_MAX) {
+        const struct err busy = {.code = ERR_BUSY, .message = BUSY_MESSAGE};
+        task_finish(task, &busy);
+        return 1;
+    }
     if (task->record.request.operation == OP_SLICE_TERMINATE)
         make_way(tasks, task);
     if (task->record.request.operation == OP_REQUEST_CANCEL)

@@ -45,6 +45,8 @@ struct tasks {
     unsigned running;
     unsigned kick_timer;
     bool draining;
+    unsigned ended;
+    size_t result_bytes;    /* of results since they were last trimmed */
     uint64_t memory_mib;    /* capacity_read's known_memory_mib */
     uint64_t assumed_bytes; /* of disk that would be free without the images nobody needs */
     bool state_full;

@@ -14,7 +14,9 @@ def take(store: Store, node_id: str, batch: list[dict[str, Any]]) -> int:
         # A node sends from its oldest event on. If it starts beyond a gap for the second time,
         # it does not have what is missing: waiting for it would keep its outbox full for ever.
         first = ordered[0]["seq"]
-        if first > before + 1:
+        if first > before + 1 >= stands_from(ordered[0]):
+            _set_acknowledged(store, node_id, first - 1)
+        elif first > before + 1:
             message = f"/events: starts with {first}, but {before + 1} was never sent"
             traffic.violation(store, "node", node_id, "reportEvents", message, batch)
             if find(store, node_id, first) is not None:
@@ -22,6 +24,12 @@ def take(store: Store, node_id: str, batch: list[dict[str, Any]]) -> int:
         for event in ordered:
             _take_one(store, node_id, event)
         return _advance(store, node_id)
+
+
+def stands_from(event: dict[str, Any]) -> int:
+    """The first number that the event stands for: those between were dropped by the node."""
+    result = event["result"] if event["type"] == "node.problem" else None
+    return int((result or {}).get("first_seq", event["seq"]))
 
 
 def _take_one(store: Store, node_id: str, event: dict[str, Any]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import socketserver
 import ssl
 import threading
@@ -55,7 +57,9 @@ class Server:
     responder: Responder
     certificate: tuple[Path, Path] | None = None
     client_ca: Path | None = None
+    port: int = 0  # 0: any that is free
     requests: list[Request] = field(default_factory=list)
+    connections: list[socket.socket] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         outer = self
@@ -88,11 +92,14 @@ class Server:
 
             def get_request(self) -> Any:
                 raw, address = self.socket.accept()
+                outer.connections.append(raw)
                 if outer.context is None:
                     return raw, address
                 raw.settimeout(20)
                 try:
-                    return outer.context.wrap_socket(raw, server_side=True), address
+                    wrapped = outer.context.wrap_socket(raw, server_side=True)
+                    outer.connections.append(wrapped)
+                    return wrapped, address
                 except (ssl.SSLError, OSError) as error:
                     raise OSError(str(error)) from error
 
@@ -106,13 +113,10 @@ class Server:
             if self.client_ca is not None:
                 self.context.verify_mode = ssl.CERT_OPTIONAL
                 self.context.load_verify_locations(self.client_ca)
-        self.server = Threading(("127.0.0.1", 0), Handler)
+        self.server = Threading(("127.0.0.1", self.port), Handler)
+        self.port = int(self.server.server_address[1])
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
         self.thread.start()
-
-    @property
-    def port(self) -> int:
-        return int(self.server.server_address[1])
 
     @property
     def url(self) -> str:
@@ -120,5 +124,8 @@ class Server:
 
     def close(self) -> None:
         self.server.shutdown()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self.thread.join()
         self.server.server_close()
