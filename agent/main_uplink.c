@@ -135,6 +135,8 @@ bool uplink_enrol_anew(struct agent *agent)
         return false;
     uplink->enrolled_ms = now;
     log_notice("the node's certificate has expired: it enrols anew, with the same key");
+    identity_set(&agent->identity.certificate, ""); /* shown, it would be refused */
+    uplink_config(agent);
     uplink_input(agent, &(struct session_input){.kind = INPUT_START, .has_token = true});
     return true;
 }
