@@ -127,4 +127,3 @@ class Hostile:
 
 def new_request(op: str, slice_id: str | None = None, **args: Any) -> dict[str, Any]:
     return {"id": str(uuid.uuid4()), "op": op, "slice": slice_id, "args": args, "deadline": None}
-
