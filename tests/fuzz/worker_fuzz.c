@@ -84,7 +84,7 @@ static struct tasks *make_tasks(void)
     tasks.config = (struct tasks_config){.loop = loop, .ca = no_ca};
     tasks.config.paths.console_dir = "/nonexistent";
     REQUIRE(store_open(":memory:", &tasks.config.store, &err) == 0);
-    tasks.config.outbox = outbox_new(tasks.config.store);
+    tasks.config.outbox = outbox_new(tasks.config.store, OUTBOX_EVENTS_MAX);
     return &tasks;
 }
 
