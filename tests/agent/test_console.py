@@ -128,6 +128,15 @@ def test_follows_from_the_provision_on(node: Node, small: dict[str, Any]) -> Non
     assert follower.end()["result"]["truncated"] is False
 
 
+def test_cancel_ends_it_at_once(node: Node, slice_id: str) -> None:
+    follower = Follower(node, slice_id, follow_seconds=600)
+    follower.until("login: ")
+    say(node, slice_id, "until now")
+    node.do("request.cancel", request=follower.request)
+    assert follower.text() == "until now"
+    assert follower.end()["error"]["code"] == "cancelled"
+
+
 def test_too_fast(node: Node, slice_id: str) -> None:
     follower = Follower(node, slice_id, follow_seconds=600)
     follower.until("login: ")
