@@ -13,7 +13,7 @@ export PYTHON
 recipes := $(patsubst %/recipe,%,$(wildcard initramfs/pkg/*/recipe hv/*/recipe))
 names := $(notdir $(recipes))
 stamps := $(names:%=out/stamp/%)
-agent_programs := $(addprefix out/agent/,sliced sliced-net sliced-import slicectl slicenode-conf slice-hotplug)
+agent_programs := $(addprefix out/agent/,sliced sliced-net sliced-import slicectl slicenode-conf slice-hotplug confine)
 
 .PHONY: all help
 all: image sbom

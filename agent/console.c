@@ -18,10 +18,22 @@ static char *log_path(const char *folder, const char *slice, const char *suffix)
     return xasprintf("%s/guest-%s.log%s", folder, slice, suffix);
 }
 
+/* The folder is xenconsoled's, which is not trusted: links, pipes and devices are not opened. */
+static int open_log(const char *path, int flags)
+{
+    struct stat status;
+    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd < 0 || (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1))
+        return fd;
+    close(fd);
+    errno = EINVAL;
+    return -1;
+}
+
 /* Appends the last `bytes` of a file to `buffer`; says how much the file has. */
 static size_t read_tail(const char *path, size_t bytes, char *buffer, uint64_t *size)
 {
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP_CLOSE int fd = open_log(path, O_RDONLY);
     struct stat status;
     *size = 0;
     if (fd < 0 || fstat(fd, &status) < 0)
@@ -99,7 +111,7 @@ int console_read(const char *folder, const char *slice, uint64_t *offset, unsign
                  char **text, size_t *length, struct err *err)
 {
     CLEANUP_FREE char *path = log_path(folder, slice, "");
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP_CLOSE int fd = open_log(path, O_RDONLY);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0)
         return err_errno(err, ERR_CONSOLE_UNAVAILABLE, errno, "there is no console log of slice %s",
@@ -123,7 +135,7 @@ uint64_t console_size(const char *folder, const char *slice)
 {
     CLEANUP_FREE char *path = log_path(folder, slice, "");
     struct stat status;
-    return stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+    return lstat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
 }
 
 static uint64_t file_size(const char *path)
@@ -145,7 +157,7 @@ int64_t console_place(const char *folder, const char *slice, unsigned bytes, boo
 /* Appends up to `bytes` bytes of a file from `offset` on; how many there were. */
 static size_t read_part(const char *path, int64_t offset, size_t bytes, char *buffer)
 {
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP_CLOSE int fd = open_log(path, O_RDONLY);
     if (fd < 0 || lseek(fd, (off_t)offset, SEEK_SET) < 0)
         return 0;
     long got = read_full(fd, buffer, bytes);
@@ -197,8 +209,10 @@ static bool rotate(const char *path, uint64_t *size)
     CLEANUP_FREE char *older = xasprintf("%s.1", path);
     CLEANUP_FREE char *buffer = xcalloc(1, CONSOLE_ROTATE_BYTES);
     size_t length = read_tail(path, CONSOLE_ROTATE_BYTES, buffer, size);
-    CLEANUP_CLOSE int fd = open(older, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0 && write_full(fd, buffer, length) == 0 && truncate(path, 0) == 0)
+    CLEANUP_CLOSE int log = open_log(path, O_WRONLY);
+    CLEANUP_CLOSE int fd = open_log(older, O_WRONLY | O_CREAT);
+    if (log >= 0 && fd >= 0 && ftruncate(fd, 0) == 0 && write_full(fd, buffer, length) == 0 &&
+        ftruncate(log, 0) == 0)
         return true;
     log_warning("cannot rotate %s: %s", path, strerror(errno));
     return false;

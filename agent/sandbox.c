@@ -8,7 +8,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -56,93 +55,45 @@ const char *__asan_default_options(void)
 }
 #endif
 
-/* Landlock's interface, by hand: the C library's headers may be older than the kernel. */
-struct landlock_ruleset {
-    uint64_t files;
-    uint64_t network;
-    uint64_t scopes;
-};
-struct landlock_beneath {
-    uint64_t allowed;
-    int32_t parent;
-} __attribute__((packed));
-
-#define LANDLOCK_CREATE 444
-#define LANDLOCK_ADD_RULE 445
-#define LANDLOCK_RESTRICT_SELF 446
-#define LANDLOCK_VERSION_FLAG 1u
-#define LANDLOCK_RULE_BENEATH 1
-#define LANDLOCK_READ_FILE (1u << 2)
-#define LANDLOCK_READ_FOLDER (1u << 3)
-#define LANDLOCK_BIND_TCP (1u << 0)
-#define LANDLOCK_CONNECT_TCP (1u << 1)
-#define LANDLOCK_SCOPES 3u /* abstract sockets and signals stay inside */
-
-static uint64_t landlock_file_rights(long version)
-{
-    unsigned rights = version >= 5 ? 16 : version >= 3 ? 15 : version >= 2 ? 14 : 13;
-    return ((uint64_t)1 << rights) - 1;
-}
-
-static int landlock_allow(int ruleset, const char *path, struct err *err)
-{
-    CLEANUP_CLOSE int parent = open(path, O_PATH | O_CLOEXEC);
-    struct stat status;
-    if (parent < 0)
-        return errno == ENOENT ? 0 : err_errno(err, ERR_INTERNAL, errno, "sandbox: %s", path);
-    struct landlock_beneath rule = {.allowed = LANDLOCK_READ_FILE, .parent = parent};
-    if (fstat(parent, &status) == 0 && S_ISDIR(status.st_mode))
-        rule.allowed |= LANDLOCK_READ_FOLDER;
-    if (syscall(LANDLOCK_ADD_RULE, ruleset, LANDLOCK_RULE_BENEATH, &rule, 0) != 0)
-        return err_errno(err, ERR_INTERNAL, errno, "sandbox: Landlock rule for %s", path);
-    return 0;
-}
-
-int sandbox_landlock(const char *const paths[], bool may_connect, struct err *err)
-{
-    long version = syscall(LANDLOCK_CREATE, NULL, 0, LANDLOCK_VERSION_FLAG);
-    if (version < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))
-        return 0;
-    if (version < 1)
-        return err_errno(err, ERR_INTERNAL, errno, "sandbox: Landlock version");
-    struct landlock_ruleset rules = {.files = landlock_file_rights(version)};
-    if (version >= 4)
-        rules.network = LANDLOCK_BIND_TCP | (may_connect ? 0 : LANDLOCK_CONNECT_TCP);
-    if (version >= 6)
-        rules.scopes = LANDLOCK_SCOPES;
-    size_t size = version >= 6   ? sizeof(rules)
-                  : version >= 4 ? offsetof(struct landlock_ruleset, scopes)
-                                 : offsetof(struct landlock_ruleset, network);
-    CLEANUP_CLOSE int ruleset = (int)syscall(LANDLOCK_CREATE, &rules, size, 0);
-    if (ruleset < 0)
-        return err_errno(err, ERR_INTERNAL, errno, "sandbox: Landlock rules");
-    for (size_t index = 0; paths[index] != NULL; index++)
-        if (landlock_allow(ruleset, paths[index], err) != 0)
-            return -1;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0) != 0)
-        return err_errno(err, ERR_INTERNAL, errno, "sandbox: Landlock");
-    return (int)version;
-}
-
 /* The bounding set can be emptied only while we still have the capability to. */
-static int drop_bounding_set(struct err *err)
+static int drop_bounding_set(uint64_t keep, struct err *err)
 {
     for (int capability = 0; capability < 64; capability++)
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno != EINVAL)
+        if ((keep >> capability & 1) == 0 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 &&
+            errno != EINVAL)
             return err_errno(err, ERR_INTERNAL, errno, "sandbox: capability %d", capability);
     return 0;
 }
 
-static int drop_capabilities(struct err *err)
+static int set_capabilities(uint64_t keep, struct err *err)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2] = {{0}};
+    struct __user_cap_data_struct data[2];
+    for (int index = 0; index < 2; index++) {
+        uint32_t part = (uint32_t)(keep >> (32 * index));
+        data[index] = (struct __user_cap_data_struct){part, part, part};
+    }
     if (syscall(SYS_capset, &header, data) != 0)
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: dropping capabilities");
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: ambient capabilities");
+    for (int capability = 0; capability < 64; capability++)
+        if (keep >> capability & 1 &&
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0)
+            return err_errno(err, ERR_INTERNAL, errno, "sandbox: keeping capability %d",
+                             capability);
     return 0;
+}
+
+int sandbox_become(unsigned user, unsigned group, uint64_t keep, struct err *err)
+{
+    if (drop_bounding_set(keep, err) != 0)
+        return -1;
+    if (group != 0 && (setgroups(0, NULL) != 0 || setresgid(group, group, group) != 0))
+        return err_errno(err, ERR_INTERNAL, errno, "sandbox: becoming group %u", group);
+    if (user != 0 && (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setresuid(user, user, user) != 0))
+        return err_errno(err, ERR_INTERNAL, errno, "sandbox: becoming user %u", user);
+    return set_capabilities(keep, err);
 }
 
 static int become_user(const struct profile *profile, struct err *err)
@@ -150,9 +101,9 @@ static int become_user(const struct profile *profile, struct err *err)
     if (geteuid() != 0) {
         log_warning("sandbox: not started by root, so %s keeps its user and root folder",
                     profile->name);
-        return drop_capabilities(err);
+        return set_capabilities(0, err);
     }
-    if (drop_bounding_set(err) != 0)
+    if (drop_bounding_set(0, err) != 0)
         return -1;
     if (profile->root != NULL && access(profile->root, X_OK) != 0)
         log_warning("sandbox: there is no %s to be the root folder of %s", profile->root,
@@ -165,7 +116,7 @@ static int become_user(const struct profile *profile, struct err *err)
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: becoming user %u", user);
     if (setuid(0) == 0)
         return err_set(err, ERR_INTERNAL, "sandbox: the user could be changed back");
-    return drop_capabilities(err);
+    return set_capabilities(0, err);
 }
 
 static int set_limit(const char *name, int resource, rlim_t value, struct err *err)
@@ -200,7 +151,11 @@ int sandbox_enter(enum sandbox_profile which, struct err *err)
         return err_set(err, ERR_INTERNAL, "sandbox: the parent process is gone");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: no new privileges");
-    int landlock = sandbox_landlock(profile->readable, profile->may_connect, err);
+    struct sandbox_path paths[ARRAY_LENGTH(profile->readable) + 1] = {{NULL, 0}};
+    for (size_t index = 0; index < ARRAY_LENGTH(profile->readable) && profile->readable[index];
+         index++)
+        paths[index] = (struct sandbox_path){profile->readable[index], SANDBOX_READ};
+    int landlock = sandbox_landlock(paths, profile->may_connect, err);
     if (landlock < 0)
         return -1;
     if (landlock == 0)

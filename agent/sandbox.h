@@ -15,8 +15,16 @@
 #include "err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
-enum sandbox_profile { SANDBOX_NET, SANDBOX_IMPORT, SANDBOX_EXPORT };
+/* DAEMON and SHELLS are of `confine`: a list of what is refused instead of what is allowed. */
+enum sandbox_profile {
+    SANDBOX_NET,
+    SANDBOX_IMPORT,
+    SANDBOX_EXPORT,
+    SANDBOX_DAEMON,
+    SANDBOX_SHELLS
+};
 
 /* Enters the sandbox for good. To be called before anything from outside is read, while there is
  * one thread. What the kernel cannot do is logged as a warning; an own user and the system call
@@ -28,8 +36,19 @@ int sandbox_enter(enum sandbox_profile profile, struct err *err);
 /* Installs the profile's list of system calls. */
 int sandbox_filter(enum sandbox_profile profile, struct err *err);
 
-/* Limits files, and TCP where the kernel can, with Landlock: only what is beneath `paths`
- * (NULL-terminated) may be read. Returns the kernel's Landlock version, 0 when it has none. */
-int sandbox_landlock(const char *const paths[], bool may_connect, struct err *err);
+/* What may be done beneath a path. WRITE: also devices' ioctls, new files, sockets, removing. */
+enum sandbox_right { SANDBOX_READ = 1, SANDBOX_WRITE = 2, SANDBOX_EXECUTE = 4 };
+struct sandbox_path {
+    const char *path; /* NULL ends the list; one that is not there is passed over */
+    unsigned rights;
+};
+
+/* Limits files, and TCP where the kernel can, with Landlock. Returns the kernel's Landlock version, 0
+ * when it has none. */
+int sandbox_landlock(const struct sandbox_path *paths, bool may_connect, struct err *err);
+
+/* Gives up every capability but those of `keep` (a bit each), which then survive an execve; becomes
+ * the user and the group where they are not 0. */
+int sandbox_become(unsigned user, unsigned group, uint64_t keep, struct err *err);
 
 #endif

@@ -151,6 +151,67 @@ static const struct refused net_refusals[] = {
 #endif
 };
 
+/* What no daemon needs, and much of what a kernel can be attacked by. */
+static const int shell_denials[] = {
+    SYS_kexec_load,
+    SYS_bpf,
+    SYS_userfaultfd,
+    SYS_perf_event_open,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_keyctl,
+    SYS_iopl,
+    SYS_ioperm,
+    SYS_modify_ldt,
+    SYS_open_by_handle_at,
+    SYS_kcmp,
+    SYS_vhangup,
+    SYS_uselib,
+    SYS_acct,
+    320, /* kexec_file_load */
+    425, /* io_uring_setup */
+    426, /* io_uring_enter */
+    427, /* io_uring_register */
+};
+
+static const struct allowed daemon_calls[] = {
+    {.call = SYS_socket, .argument = 0, .mask = UINT32_MAX, .value = AF_UNIX},
+};
+
+static const int daemon_denials[] = {
+    SYS_fork,
+    SYS_vfork,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_unshare,
+    SYS_setns,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_reboot,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_mknod,
+    SYS_mknodat,
+    SYS_personality,
+    SYS_quotactl,
+    SYS_syslog,
+    SYS_name_to_handle_at,
+    428, /* open_tree */
+    429, /* move_mount */
+    430, /* fsopen */
+    431, /* fsconfig */
+    432, /* fsmount */
+    442, /* mount_setattr */
+};
+
 struct program {
     struct sock_filter code[PROGRAM_LIMIT];
     unsigned short length;
@@ -200,6 +261,27 @@ static void emit_refused(struct program *program, const struct refused *rules, s
     }
 }
 
+static void emit_denials(struct program *program, const int *calls, size_t count)
+{
+    for (size_t index = 0; index < count; index++) {
+        emit(program, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[index], 0, 1);
+        emit_return(program, SECCOMP_RET_ERRNO | EPERM);
+    }
+}
+
+/* For programs that are not ours, whose calls nobody has listed: they are told no, not killed. */
+static void build_denials(struct program *program, enum sandbox_profile profile)
+{
+    emit_denials(program, shell_denials, ARRAY_LENGTH(shell_denials));
+    if (profile == SANDBOX_DAEMON) {
+        static const struct refused sockets[] = {{SYS_socket, EAFNOSUPPORT}};
+        emit_denials(program, daemon_denials, ARRAY_LENGTH(daemon_denials));
+        emit_allowed(program, daemon_calls, ARRAY_LENGTH(daemon_calls));
+        emit_refused(program, sockets, ARRAY_LENGTH(sockets));
+    }
+    emit_return(program, SECCOMP_RET_ALLOW);
+}
+
 static void build(struct program *program, enum sandbox_profile profile)
 {
     emit_load(program, offsetof(struct seccomp_data, arch));
@@ -208,6 +290,10 @@ static void build(struct program *program, enum sandbox_profile profile)
     emit_load(program, offsetof(struct seccomp_data, nr));
     emit(program, BPF_JMP | BPF_JGE | BPF_K, X32_CALLS, 0, 1);
     emit_return(program, SECCOMP_RET_KILL_PROCESS);
+    if (profile == SANDBOX_DAEMON || profile == SANDBOX_SHELLS) {
+        build_denials(program, profile);
+        return;
+    }
     emit_allowed(program, common_calls, ARRAY_LENGTH(common_calls));
     if (profile == SANDBOX_NET) {
         emit_allowed(program, net_calls, ARRAY_LENGTH(net_calls));

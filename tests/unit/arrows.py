@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("health",),
     ("capacity", "step", "api", "import", "export", "net", "be_sim", "be_thin", "be_net"),
     ("task", "be_xen"),
-    ("be_node", "hotplug", "slicectl", "conf_main", "net_main", "import_main", "export_main", "main"),
+    ("be_node", "hotplug", "confine", "slicectl", "conf_main", "net_main", "import_main", "export_main", "main"),
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 

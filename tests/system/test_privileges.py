@@ -1,0 +1,118 @@
+"""What each daemon of the real node may still do: users, capabilities, system calls; and that Xen's daemons do their
+work all the same, which is what slices, their devices and their consoles need."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from conftest import Artefacts
+from node import free_port, retry_ssh, ssh_words
+from rack import Rack
+
+NODE_ADDRESS = "10.0.2.15"
+NOTHING = "0000000000000000"
+USERS = {"sliced-net": "101", "sliced-import": "102", "xenconsoled": "0", "xenstored": "104"}
+
+
+class OpenRack(Rack):
+    """A rack whose operator has given the node a key."""
+
+    def start(self) -> None:
+        self.node_port = free_port()
+        public = self.key.with_suffix(".pub").read_text().split()
+        self.forwards.append(f"--hostfwd={self.node_port}:{NODE_ADDRESS}:22")
+        self.more_parameters = f' slicenode.ssh_key="{public[0]} {public[1]}"'
+        self.boot()
+
+    def on_node(self, command: str) -> str:
+        done = retry_ssh([*ssh_words(self.key, self.node_port, "root"), command], 90)
+        assert done.returncode == 0, f"{command!r}: {done.returncode} {done.stdout}{done.stderr}\n{self.story()}"
+        return done.stdout.strip()
+
+    def status(self, process: str) -> dict[str, str]:
+        """/proc/PID/status of the first process that was started as `process`."""
+        text = self.on_node(f"set -- $(pidof {process}); cat /proc/$1/status")
+        return {key: value.strip() for key, value in (line.split(":", 1) for line in text.splitlines())}
+
+
+@pytest.fixture(scope="module")
+def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenRack]:
+    rack = OpenRack(tmp_path_factory.mktemp("rack"), artefacts)
+    try:
+        rack.start()
+        yield rack
+    finally:
+        rack.close()
+        (rack.node.folder / "disk.img").unlink(missing_ok=True)
+
+
+def has_nothing(status: dict[str, str], process: str) -> None:
+    assert status["Uid"].split() == [USERS[process]] * 4
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert status[kind] == NOTHING, kind
+    assert (status["NoNewPrivs"], status["Seccomp"], status["Groups"]) == ("1", "2", "")
+
+
+@pytest.mark.parametrize("process", ["sliced-net", "xenstored", "xenconsoled"])
+def test_daemon_has_no_privileges(rack: OpenRack, process: str) -> None:
+    has_nothing(rack.status(process), process)
+
+
+def test_import_has_no_privileges(rack: OpenRack) -> None:
+    """Started by hand as the agent starts it; it waits for its order."""
+    text = rack.on_node("mkfifo /run/wire; /usr/lib/slicenode/sliced-import 3<>/run/wire </dev/null >/dev/null 2>&1 & "
+                        "until grep -q '^Seccomp:.*2' /proc/$!/status; do sleep 0.1; done; "
+                        "cat /proc/$!/status; kill $!; rm /run/wire")
+    has_nothing({key: value.strip() for key, value in (line.split(":", 1) for line in text.splitlines())},
+                "sliced-import")
+
+
+def test_what_the_sandboxes_refuse(rack: OpenRack) -> None:
+    """A program of the operator's, in xenconsoled's place."""
+    def tried(command: str) -> str:
+        return rack.on_node(f"confine xenconsoled /bin/busybox {command} 2>&1 || true")
+
+    assert "ermission denied" in tried("cat /etc/passwd")
+    assert "ermission denied" in tried("ls /state/agent")
+    assert "ermission denied" in tried("touch /run/made")
+    assert "permission denied" in tried("mount -t tmpfs none /tmp")
+    assert "not permitted" in tried("chown 101 /run/xenconsoled")
+    assert "not permitted" in tried("kill -0 1")
+    assert "ermission denied" in tried("env /sbin/lvm version") or "not permitted" in tried("env /sbin/lvm version")
+    assert tried("id -u") == "0", "xenconsoled insists on it"
+
+
+def test_ssh_is_bounded(rack: OpenRack) -> None:
+    status = rack.status("dropbear")
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert int(status["CapBnd"], 16) & 1 << 17 == 0, "CAP_SYS_RAWIO"
+    assert rack.on_node("id -u; modprobe dm-flakey && echo loaded").split() == ["0", "loaded"]
+
+
+def convert(rack: OpenRack, form: str, *options: str) -> str:
+    """The small guest's image in another format, where the controller serves images from."""
+    guests = rack.artefacts.out / "guest"
+    raw, name = rack.folder / "small.raw", f"small.{form}"
+    subprocess.run(["zstd", "-q", "-d", "-f", guests / "small.raw.zst", "-o", raw], check=True)
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", *options, raw, guests / name], check=True)
+    return name
+
+
+def test_slices_live_with_confined_daemons(rack: OpenRack) -> None:
+    """From a qcow2 image; devices by xenstore, the console by xenconsoled, also after xenconsoled has started anew."""
+    rack.provision("web", convert(rack, "qcow2", "qcow2", "-c"), 0)
+    rack.wait_console("web", "small-guest: ready")
+    assert rack.ssh(0, "hostname") == "web"
+    rack.on_node("sv restart /etc/service/xenconsoled")
+    rack.do("reboot", "web")
+    rack.wait_console("web", "boots=2")
+    assert "guest-" in rack.on_node("ls /state/console")
+    assert rack.on_node("pidof xenstored | wc -w") == "1"
+    rack.do("terminate", "web")
+    rack.provision("other", convert(rack, "vhd", "vpc", "-o", "force_size=on"), 1)
+    rack.wait_console("other", "small-guest: ready")
+    assert "scratch" not in rack.on_node("ls /dev/mapper")
+    rack.do("terminate", "other")
+    assert rack.controller("protocol-violations") == ""
