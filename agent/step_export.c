@@ -9,6 +9,7 @@
 struct sending {
     struct step_context *context;
     struct pool_metadata metadata;
+    bool held; /* the view of the metadata, which could not be given up yet */
 };
 
 static void report(void *argument, int percent)
@@ -24,8 +25,16 @@ static void let_metadata_go(void *argument)
     struct storage *storage = &sending->context->backend->storage;
     struct err err;
     if (sending->metadata.fd >= 0 &&
-        storage->metadata_close(storage->state, &sending->metadata, &err) < 0)
-        log_warning("%s", err.message); /* the next one to open them releases them first */
+        storage->metadata_close(storage->state, &sending->metadata, &err) < 0) {
+        log_warning("%s", err.message);
+        sending->held = true;
+    }
+}
+
+static int metadata_are_free(struct sending *sending, struct err *err)
+{
+    struct storage *storage = &sending->context->backend->storage;
+    return sending->held ? storage->metadata_close(storage->state, &sending->metadata, err) : 0;
 }
 
 /* The whole of a disk can be sent without knowing what it maps, as it may have to be when the pool
@@ -68,7 +77,7 @@ static int send_volume(const struct step *step, struct sending *sending, const c
                                   .argument = sending};
     int outcome = transfer_export(&job, result, err);
     let_metadata_go(sending);
-    return outcome;
+    return metadata_are_free(sending, outcome < 0 ? NULL : err) < 0 ? -1 : outcome;
 }
 
 int step_snapshot_export(const struct step *step, struct step_context *context, json_t *output,

@@ -53,7 +53,7 @@ def test_cancel_overtakes_a_full_queue(node: Node, images: Images) -> None:
     images.gates.update({image["id"]: gate for image in made})
     requests = [node.submit("slice.provision", str(uuid.uuid4()), **slice_args(image))
                 for image in made]
-    wait_until(lambda: len(node.active()) == 8, "eight imports run")
+    wait_until(lambda: sum(name.startswith("image-") for name in node.active()) == 8, "eight imports run")
     try:
         waits = node.submit("image.fetch", **images.add(b"x" * 1000))
         cancel(node, request=waits)

@@ -132,7 +132,7 @@ def test_cancel_ends_it_at_once(node: Node, slice_id: str) -> None:
     follower = Follower(node, slice_id, follow_seconds=600)
     follower.until("login: ")
     say(node, slice_id, "until now")
-    node.do("request.cancel", request=follower.request)
+    node.call("request.cancel", args={"request": follower.request})
     assert follower.text() == "until now"
     assert follower.end()["error"]["code"] == "cancelled"
 
