@@ -58,6 +58,11 @@ int task_prepare(struct task *task, struct err *err);
 bool task_image_exclusive(const struct task *task);
 bool task_image_shared(const struct task *task, const char *image);
 
+/* task_wait.c: whether a request is kept for after the shutdown, and whether it may begin now: what
+ * came before it and touches the same has ended. */
+bool task_is_held_back(const struct task *task);
+bool task_may_start(struct task *task);
+
 /* task_node.c: the node's own requests. A reboot that was under way when the machine went down is at
  * its end. task_refuse_drained fails when the node takes no new work. */
 int task_prepare_reboot(struct task *task, struct err *err);
