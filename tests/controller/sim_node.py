@@ -110,8 +110,14 @@ class SimNode(threading.Thread):
             if "follow_seconds" in args:
                 self._tell_console(request, told)
             return {"console": CONSOLE, "truncated": False}
+        if op == "snapshot.export":
+            return {"snapshot": args["snapshot"], "since": None, "format": "raw", "compression": "none",
+                    "bytes": 1, "read_bytes": 1, "sha256": "0" * 64}  # fmt: skip
         if op.startswith("snapshot."):
             return self._snapshot(op, args, self.slices[slice_id])
+        if op == "slice.resize":
+            self.slices[slice_id].update(args)
+            return {"slice": self.slices[slice_id], "applied": dict.fromkeys(args, "next_start")}
         if op == "slice.terminate":
             del self.slices[slice_id]
             return None

@@ -231,6 +231,19 @@ def test_any_request_also_one_that_breaks_the_protocol(
     assert status == FAILED and "slice.explode failed" in err
 
 
+def test_resize(controller: Controller, sim: SimNode) -> None:
+    provision(controller, "grows")
+    controller.ok("resize", "grows", "--vcpus", "3", "--disk-gib", "9", "--wait")
+    shown = controller.json("slices", "show", "grows")
+    assert (shown["vcpus"], shown["disk_gib"]) == (3, 9)
+
+
+def test_export_to_a_url(controller: Controller, sim: SimNode) -> None:
+    provision(controller, "source")
+    controller.ok("snapshot", "create", "source", "one", "--wait")
+    controller.ok("snapshot", "export", "source", "one", "--url", "https://elsewhere/disk", "--wait")
+
+
 def test_volumes(controller: Controller, sim: SimNode) -> None:
     provision(controller, "holder")
     controller.ok("volume", "create", "data", "5", "--wait")
