@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from controller import Controller
 from images import Images
 from node import ROOT, Node
+
+
+# So that whoever ends the run in the middle leaves no node behind.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

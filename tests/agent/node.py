@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "out" / "agent-host"
@@ -90,6 +91,8 @@ class Connection:
 class Node:
     """The folder, the process, and the simulated machine."""
 
+    there: ClassVar[set[Node]] = set()
+
     def __init__(self, controller: str | None = None, storage: bool = True,
                  programs: Path = PROGRAMS) -> None:
         self.programs = programs
@@ -103,6 +106,7 @@ class Node:
         self.storage = storage
         self.wrapper: list[str] = []  # what sliced runs under
         self.process: subprocess.Popen[bytes] | None = None
+        Node.there.add(self)
         for name in ("run/conf", "sim", "proc/sys/kernel/random", "sys/class/dmi/id",
                      "sys/class/net/eth0/device"):
             (self.folder / name).mkdir(parents=True)
@@ -236,6 +240,7 @@ class Node:
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+        Node.there.discard(self)
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -307,3 +312,11 @@ def slice_args(image: dict[str, Any], **changes: Any) -> dict[str, Any]:
                             "disk_gib": 1}
     args.update(changes)
     return {key: value for key, value in args.items() if value is not None}
+
+
+@atexit.register
+def remove_all() -> None:
+    """What a test that was cut off has left."""
+    for node in list(Node.there):
+        node.kill()
+        node.remove()
