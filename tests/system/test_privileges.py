@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from conftest import Artefacts
 from node import free_port, retry_ssh, ssh_words
-from rack import Rack
+from rack import Rack, wait_until
 
 NODE_ADDRESS = "10.0.2.15"
 NOTHING = "0000000000000000"
@@ -89,6 +89,16 @@ def test_ssh_is_bounded(rack: OpenRack) -> None:
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     assert int(status["CapBnd"], 16) & 1 << 17 == 0, "CAP_SYS_RAWIO"
     assert rack.on_node("id -u; modprobe dm-flakey && echo loaded").split() == ["0", "loaded"]
+
+
+def test_ssh_comes_back_when_its_key_was_cut_off(rack: OpenRack) -> None:
+    """As a power cut leaves it that comes while the host key is being made."""
+    folder = "/state/ssh"
+    before = rack.on_node(f"sha256sum {folder}/host_key")
+    rack.on_node(f"(sleep 1; rm {folder}/host_key; echo half >{folder}/host_key.new; sv restart /etc/service/sshd)"
+                 " </dev/null >/dev/null 2>&1 & echo")
+    wait_until(lambda: rack.on_node(f"sha256sum {folder}/*; true") not in (before, ""), "another key", 60)
+    assert rack.on_node(f"ls {folder}") == "host_key"
 
 
 def convert(rack: OpenRack, form: str, *options: str) -> str:
