@@ -3,16 +3,14 @@
 #include "export.h"
 #include "json.h"
 #include "log.h"
-#include "sandbox.h"
+#include "order.h"
 #include "thin_metadata.h"
 #include "wire.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-#define WIRE_FD 3
 #define OUTPUT_FD 4
 #define VOLUME_FD 5
 #define METADATA_FD 6
@@ -153,8 +151,7 @@ static int work(struct export *export, const struct export_options *options,
 static json_t *outcome(const struct export *export, int result, const struct err *err)
 {
     if (result != 0)
-        return json_pack("{s:s, s:s, s:o}", "type", "error", "code", err_code_name(err->code),
-                         "message", json_clean_string(err->message));
+        return wire_failure(err);
     return json_pack("{s:s, s:I, s:I, s:s}", "type", "done", "bytes",
                      (json_int_t) export->sent_bytes, "read_bytes", (json_int_t) export->read_bytes,
                      "sha256", export->sha256);
@@ -183,19 +180,5 @@ static int run(struct wire *wire, struct err *err)
 
 int main(void)
 {
-    struct err err = {0};
-    struct wire wire;
-    log_open("sliced-export", LOG_LEVEL_INFO, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    json_object_seed(0); /* reads /dev/urandom, which is out of reach from now on */
-    if (sandbox_enter(SANDBOX_EXPORT, &err) != 0) {
-        log_error("%s", err.message);
-        return 2;
-    }
-    wire_init(&wire, WIRE_FD);
-    int result = run(&wire, &err);
-    wire_free(&wire);
-    if (result != 0)
-        log_info("%s: %s", err_code_name(err.code), err.message);
-    return result != 0;
+    return order_run("sliced-export", SANDBOX_EXPORT, run);
 }

@@ -4,13 +4,12 @@
 #include "import.h"
 #include "json.h"
 #include "log.h"
-#include "sandbox.h"
+#include "order.h"
 #include "util.h"
 #include "wire.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -118,8 +117,7 @@ static int copy(struct import *import, struct wire *wire, struct err *err)
 static json_t *outcome(const struct import *import, int result, const struct err *err)
 {
     if (result != 0)
-        return json_pack("{s:s, s:s, s:o}", "type", "error", "code", err_code_name(err->code),
-                         "message", json_clean_string(err->message));
+        return wire_failure(err);
     return json_pack("{s:s, s:I, s:I, s:s}", "type", "done", "size_bytes",
                      (json_int_t)import->format.size_bytes, "transfer_bytes",
                      (json_int_t)import->transfer_bytes, "sha256", import->sha256);
@@ -153,19 +151,5 @@ static int run(struct wire *wire, struct err *err)
 
 int main(void)
 {
-    struct err err = {0};
-    struct wire wire;
-    log_open("sliced-import", LOG_LEVEL_INFO, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    json_object_seed(0); /* reads /dev/urandom, which is out of reach from now on */
-    if (sandbox_enter(SANDBOX_IMPORT, &err) != 0) {
-        log_error("%s", err.message);
-        return 2;
-    }
-    wire_init(&wire, WIRE_FD);
-    int result = run(&wire, &err);
-    wire_free(&wire);
-    if (result != 0)
-        log_info("%s: %s", err_code_name(err.code), err.message);
-    return result != 0;
+    return order_run("sliced-import", SANDBOX_IMPORT, run);
 }

@@ -305,9 +305,7 @@ static int report(struct fetch *fetch, int result, const struct err *failure, st
         message =
             json_pack("{s:s, s:I}", "type", "done", "bytes", (json_int_t)fetch->download.delivered);
     else
-        message =
-            json_pack("{s:s, s:s, s:o}", "type", "error", "code", err_code_name(failure->code),
-                      "message", json_clean_string(failure->message));
+        message = wire_failure(failure);
     int sent = wire_send(fetch->wire, message, err);
     json_decref(message);
     return sent;

@@ -282,10 +282,8 @@ static void report(struct upload *upload, int result, const struct err *failure)
 {
     struct err err;
     json_t *message =
-        result == 0
-            ? json_pack("{s:s, s:I}", "type", "done", "bytes", (json_int_t)upload->taken)
-            : json_pack("{s:s, s:s, s:o}", "type", "error", "code", err_code_name(failure->code),
-                        "message", json_clean_string(failure->message));
+        result == 0 ? json_pack("{s:s, s:I}", "type", "done", "bytes", (json_int_t)upload->taken)
+                    : wire_failure(failure);
     if (wire_send(upload->wire, message, &err) != 0)
         log_warning("%s", err.message);
     json_decref(message);

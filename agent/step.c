@@ -164,10 +164,9 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
         return step_export_undo(step, context, err);
     /* A worker that died in the middle may have left the origin suspended: activating resumes it. */
     char path[VOLUME_PATH_BYTES];
-    if (((step->kind == STEP_SNAPSHOT_TAKE || step->kind == STEP_CHECKPOINT_TAKE) && step->flag &&
-         storage->activate(storage->state, step->name, step->origin_id, step->bytes, false, path,
-                           err) < 0) ||
-        ((step->kind == STEP_SNAPSHOT_TAKE || step->kind == STEP_CHECKPOINT_TAKE) &&
+    if ((step->kind == STEP_SNAPSHOT_TAKE || step->kind == STEP_CHECKPOINT_TAKE) &&
+        ((step->flag && storage->activate(storage->state, step->name, step->origin_id, step->bytes,
+                                          false, path, err) < 0) ||
          step_snapshot_hide(context, err) < 0))
         return -1;
     if (step->kind == STEP_DISK_ACTIVATE || step->kind == STEP_SEED_WRITE) {

@@ -1,5 +1,6 @@
 #include "wire.h"
 
+#include "json.h"
 #include "util.h"
 
 #include <errno.h>
@@ -62,6 +63,12 @@ static char *make_frame(const json_t *message, size_t *length, struct err *err)
     json_dumpb(message, frame + HEADER_BYTES, body, JSON_COMPACT);
     *length = HEADER_BYTES + body;
     return frame;
+}
+
+json_t *wire_failure(const struct err *failure)
+{
+    return json_pack("{s:s, s:s, s:o}", "type", "error", "code", err_code_name(failure->code),
+                     "message", json_clean_string(failure->message));
 }
 
 int wire_send(struct wire *wire, const json_t *message, struct err *err)

@@ -29,6 +29,9 @@ void wire_free(struct wire *wire);
 /* Sends one object, waiting for room; `message` stays the caller's. */
 int wire_send(struct wire *wire, const json_t *message, struct err *err);
 
+/* The message {type: "error", code, message} that tells of `failure`; the caller owns it. */
+json_t *wire_failure(const struct err *failure);
+
 /* As wire_send, but keeps what there is no room for now: wire_flush sends it later. -1 also when the
  * other side has left too much unread. */
 int wire_queue(struct wire *wire, const json_t *message, struct err *err);

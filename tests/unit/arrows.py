@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "conf", "boot_check", "child", "sandbox"),
     ("backend", "plan", "store", "session", "seed", "decompress", "console", "memory_stream"),
     ("compress", "vhd", "export_map", "thin_metadata"),
-    ("admit", "outbox", "transfer"),
+    ("admit", "outbox", "transfer", "order"),
     ("health",),
     ("capacity", "step", "api", "import", "export", "net", "be_sim", "be_thin", "be_net"),
     ("task", "be_xen"),
