@@ -45,6 +45,19 @@ int list(struct control *control, const char *method, json_t *params,
          void (*print)(const json_t *));
 /* Takes `--NAME VALUE` or, without `value`, `--NAME` out of the words. */
 bool take_option(int *count, char **words, const char *name, const char **value);
+/* What the word says; exits with a message that begins with `what` when it is no number. */
+json_t *number_of(const char *what, const char *word);
+
+/* slicectl_slice.c */
+int command_provision(struct control *control, int count, char **words);
+int command_start(struct control *control, int count, char **words);
+int command_stop(struct control *control, int count, char **words);
+int command_reboot(struct control *control, int count, char **words);
+int command_resize(struct control *control, int count, char **words);
+int command_pause(struct control *control, int count, char **words);
+int command_unpause(struct control *control, int count, char **words);
+int command_terminate(struct control *control, int count, char **words);
+int command_console(struct control *control, int count, char **words);
 
 /* slicectl_volume.c */
 int command_volume(struct control *control, int count, char **words);
@@ -59,9 +72,7 @@ const char *find_image(struct control *control, const char *text);
 /* slicectl_attach.c: stays at the console of a slice until the user leaves it or it ends. */
 int command_attach(struct control *control, const char *name);
 
-/* slicectl_commands.c: takes `--NAME VALUE` or, without `value`, `--NAME` out of the words. */
-bool take_option(int *count, char **words, const char *name, const char **value);
-/* Shows a request's steps. */
+/* slicectl_commands.c: shows a request's steps. */
 void show_progress(struct control *control, const char *method, const json_t *params);
 
 /* slicectl_export.c: `snapshot export`. */

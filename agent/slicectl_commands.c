@@ -3,6 +3,7 @@
 
 #include "util.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,112 +122,16 @@ bool take_option(int *count, char **words, const char *name, const char **value)
     return false;
 }
 
-/* --- Slices --------------------------------------------------------------------------------------- */
-
-static json_t *read_description(const char *path)
+json_t *number_of(const char *what, const char *word)
 {
-    json_error_t problem;
-    json_t *object =
-        strcmp(path, "-") == 0 ? json_loadf(stdin, 0, &problem) : json_load_file(path, 0, &problem);
-    if (!json_is_object(object)) {
-        fprintf(stderr, "slicectl: %s: %s\n", path, object ? "must be an object" : problem.text);
+    char *end;
+    errno = 0;
+    long long value = strtoll(word, &end, 10);
+    if (end == word || *end || errno) {
+        fprintf(stderr, "slicectl: %s %s: must be a number\n", what, word);
         exit(EXIT_USAGE);
     }
-    return object;
-}
-
-/* The file holds a request, or only its arguments. */
-static int command_provision(struct control *control, int count, char **words)
-{
-    char made[UUID_TEXT_BYTES];
-    if (count != 1)
-        return EXIT_USAGE;
-    json_t *object = read_description(words[0]);
-    json_t *args = json_object_get(object, "args");
-    const char *slice = args ? json_string_value(json_object_get(object, "slice")) : NULL;
-    const char *id = args ? json_string_value(json_object_get(object, "id")) : NULL;
-    uuid_make(made);
-    if (!control->json)
-        fprintf(stderr, "slice %s\n", slice ? slice : made);
-    int code = carry_out(control, "slice.provision", id, slice ? slice : made,
-                         json_incref(args ? args : object));
-    json_decref(object);
-    return code;
-}
-
-static int command_stop(struct control *control, const char *operation, int count, char **words)
-{
-    const char *seconds = NULL;
-    json_t *args = json_object();
-    if (take_option(&count, words, "--force", NULL))
-        json_object_set_new(args, "force", json_true());
-    if (take_option(&count, words, "--timeout", &seconds))
-        json_object_set_new(args, "timeout_seconds", json_integer(strtoll(seconds, NULL, 10)));
-    if (count != 1) {
-        json_decref(args);
-        return EXIT_USAGE;
-    }
-    return carry_out(control, operation, NULL, find_slice(control, words[0]), args);
-}
-
-static int command_resize(struct control *control, int count, char **words)
-{
-    static const struct {
-        const char *option;
-        const char *name;
-    } sizes[] = {{"--vcpus", "vcpus"}, {"--memory-mib", "memory_mib"}, {"--disk-gib", "disk_gib"}};
-    json_t *args = json_object();
-    for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
-        const char *value;
-        if (take_option(&count, words, sizes[i].option, &value))
-            json_object_set_new(args, sizes[i].name, json_integer(strtoll(value, NULL, 10)));
-    }
-    if (count != 1 || json_object_size(args) == 0) {
-        json_decref(args);
-        return EXIT_USAGE;
-    }
-    return carry_out(control, "slice.resize", NULL, find_slice(control, words[0]), args);
-}
-
-static void show_console(struct control *control, const char *method, const json_t *params)
-{
-    const char *text = json_string_value(json_object_get(params, "text"));
-    (void)control;
-    if (strcmp(method, "console") == 0 && text) {
-        fputs(text, stdout);
-        fflush(stdout);
-    }
-}
-
-static int command_console(struct control *control, int count, char **words)
-{
-    bool follow = take_option(&count, words, "-f", NULL);
-    bool attach = take_option(&count, words, "--attach", NULL);
-    if (count != 1 || (attach && follow))
-        return EXIT_USAGE;
-    if (attach)
-        return command_attach(control, words[0]);
-    control->notified = show_console;
-    json_t *result = control_need(
-        control, "console.show",
-        json_pack("{s:s, s:b}", "slice", find_slice(control, words[0]), "follow", follow));
-    if (control->json && !follow)
-        print_json(result);
-    else
-        fputs(json_string_value(json_object_get(result, "console")), stdout);
-    fflush(stdout);
-    json_decref(result);
-    if (!follow)
-        return EXIT_DONE;
-    for (;;)
-        control_follow(control);
-}
-
-static int command_slice(struct control *control, const char *operation, int count, char **words)
-{
-    if (count != 1)
-        return EXIT_USAGE;
-    return carry_out(control, operation, NULL, find_slice(control, words[0]), NULL);
+    return json_integer(value);
 }
 
 /* --- Snapshots and images -------------------------------------------------------------------------- */
@@ -330,8 +235,11 @@ static void show_event(struct control *control, const char *method, const json_t
     }
 }
 
-__attribute__((noreturn)) static int command_events(struct control *control)
+static int command_events(struct control *control, int count, char **words)
 {
+    (void)words;
+    if (count != 0)
+        return EXIT_USAGE;
     control->notified = show_event;
     json_decref(control_need(control, "events.follow", NULL));
     for (;;)
@@ -370,48 +278,51 @@ static int command_node(struct control *control, int count, char **words)
     return EXIT_DONE;
 }
 
+static int command_status(struct control *control, int count, char **words)
+{
+    (void)words;
+    return count == 0 ? list(control, "node.status", NULL, print_status) : EXIT_USAGE;
+}
+
+static int command_slices(struct control *control, int count, char **words)
+{
+    (void)words;
+    return count == 0 ? list(control, "slice.list", NULL, print_slices) : EXIT_USAGE;
+}
+
+static int command_show(struct control *control, int count, char **words)
+{
+    if (count != 1)
+        return EXIT_USAGE;
+    return list(control, "slice.show", json_pack("{s:s}", "slice", find_slice(control, words[0])),
+                print_slice);
+}
+
 int command_run(struct control *control, int count, char **words)
 {
-    const char *name = words[0];
-    count--;
-    words++;
-    if (strcmp(name, "status") == 0 && count == 0)
-        return list(control, "node.status", NULL, print_status);
-    if (strcmp(name, "slices") == 0 && count == 0)
-        return list(control, "slice.list", NULL, print_slices);
-    if (strcmp(name, "show") == 0 && count == 1)
-        return list(control, "slice.show",
-                    json_pack("{s:s}", "slice", find_slice(control, words[0])), print_slice);
-    if (strcmp(name, "provision") == 0)
-        return command_provision(control, count, words);
-    if (strcmp(name, "start") == 0)
-        return command_slice(control, "slice.start", count, words);
-    if (strcmp(name, "stop") == 0)
-        return command_stop(control, "slice.stop", count, words);
-    if (strcmp(name, "reboot") == 0)
-        return command_stop(control, "slice.reboot", count, words);
-    if (strcmp(name, "resize") == 0)
-        return command_resize(control, count, words);
-    if (strcmp(name, "pause") == 0)
-        return command_slice(control, "slice.pause", count, words);
-    if (strcmp(name, "unpause") == 0)
-        return command_slice(control, "slice.unpause", count, words);
-    if (strcmp(name, "terminate") == 0)
-        return command_slice(control, "slice.terminate", count, words);
-    if (strcmp(name, "console") == 0)
-        return command_console(control, count, words);
-    if (strcmp(name, "snapshot") == 0)
-        return command_snapshot(control, count, words);
-    if (strcmp(name, "volume") == 0)
-        return command_volume(control, count, words);
-    if (strcmp(name, "image") == 0)
-        return command_image(control, count, words);
-    if (strcmp(name, "request") == 0)
-        return command_request(control, count, words);
-    if (strcmp(name, "events") == 0 && count == 0)
-        return command_events(control);
-    if (strcmp(name, "node") == 0)
-        return command_node(control, count, words);
-    fprintf(stderr, "slicectl: unknown or incomplete command %s\n", name);
+    static const struct {
+        const char *name;
+        int (*run)(struct control *control, int count, char **words);
+    } commands[] = {
+        {"status", command_status},       {"slices", command_slices},
+        {"show", command_show},           {"provision", command_provision},
+        {"start", command_start},         {"stop", command_stop},
+        {"reboot", command_reboot},       {"resize", command_resize},
+        {"pause", command_pause},         {"unpause", command_unpause},
+        {"terminate", command_terminate}, {"console", command_console},
+        {"snapshot", command_snapshot},   {"volume", command_volume},
+        {"image", command_image},         {"request", command_request},
+        {"events", command_events},       {"node", command_node},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
+        if (strcmp(words[0], commands[i].name) != 0)
+            continue;
+        int code = commands[i].run(control, count - 1, words + 1);
+        if (code == EXIT_USAGE)
+            fprintf(stderr, "slicectl: %s: wrong arguments\n", words[0]);
+        return code;
+    }
+    fprintf(stderr, "slicectl: unknown command %s\n", words[0]);
     return EXIT_USAGE;
 }

@@ -88,6 +88,9 @@ static int export(struct control *control, const char *slice, json_t *args)
         submitted ? control_call(control, "request.wait", json_pack("{s:s}", "id", request), &err)
                   : NULL;
     int code = tell_end(control, ended, &err);
+    /* Whoever reads may be what stood still: nobody needs the rest of an export that failed. */
+    if (code != EXIT_DONE && copier > 0)
+        kill(copier, SIGKILL);
     if (!copied(copier))
         code = EXIT_REFUSED;
     json_decref(submitted);
@@ -104,7 +107,7 @@ int command_export(struct control *control, int count, char **words)
         if (take_option(&count, words, names[i], &value))
             json_object_set_new(args, names[i] + 2, json_string(value));
     if (take_option(&count, words, "--stall", &value))
-        json_object_set_new(args, "stall_seconds", json_integer(strtoll(value, NULL, 10)));
+        json_object_set_new(args, "stall_seconds", number_of("--stall", value));
     take_option(&count, words, "--since", &since);
     bool terminal = !json_object_get(args, "url") && isatty(STDOUT_FILENO);
     if (terminal)

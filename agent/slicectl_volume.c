@@ -24,23 +24,15 @@ static void print_volumes(const json_t *volumes)
         text(volume, "device"), text(volume, "slice"));
 }
 
-/* -1 is refused by sliced, with the name of the field. */
-static json_t *size_of(const char *word)
-{
-    char *end;
-    long long size = strtoll(word, &end, 10);
-    return json_integer(*word && !*end ? size : -1);
-}
-
 static int create(struct control *control, const char *name, const char *size)
 {
     char id[UUID_TEXT_BYTES];
     uuid_make(id);
     if (!control->json)
         fprintf(stderr, "volume %s\n", id);
-    return carry_out(
-        control, "volume.create", NULL, NULL,
-        json_pack("{s:s, s:s, s:o}", "volume", id, "name", name, "size_gib", size_of(size)));
+    return carry_out(control, "volume.create", NULL, NULL,
+                     json_pack("{s:s, s:s, s:o}", "volume", id, "name", name, "size_gib",
+                               number_of("size", size)));
 }
 
 int command_volume(struct control *control, int count, char **words)
@@ -60,7 +52,7 @@ int command_volume(struct control *control, int count, char **words)
     if (strcmp(action, "attach") == 0 && count == 3)
         return carry_out(control, "volume.attach", NULL, find_slice(control, words[2]), args);
     if (strcmp(action, "resize") == 0 && count == 3) {
-        json_object_set_new(args, "size_gib", size_of(words[2]));
+        json_object_set_new(args, "size_gib", number_of("size", words[2]));
         return carry_out(control, "volume.resize", NULL, NULL, args);
     }
     if (strcmp(action, "detach") == 0 && count == 2) {
