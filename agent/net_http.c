@@ -68,12 +68,7 @@ static void set_options(struct http_exchange *exchange, const struct net_config 
                         const char *method, const char *body, long timeout_ms)
 {
     CURL *easy = exchange->easy;
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    connection_apply(easy, "https", &exchange->tls);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_SECONDS);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_SECONDS);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
@@ -110,7 +105,6 @@ int http_open(struct http_exchange *exchange, const struct net_config *config, c
         exchange->headers = curl_slist_append(exchange->headers, "Content-Type: application/json");
     set_options(exchange, config, routes[call].method, body, timeout_ms);
     set_url(exchange, config, call, query);
-    tls_apply(exchange->easy, &exchange->tls);
     return 0;
 }
 
@@ -125,9 +119,9 @@ void http_close(struct http_exchange *exchange)
 
 static int timed_out(const struct http_exchange *exchange, struct err *err)
 {
-    double connected = 0;
-    curl_easy_getinfo(exchange->easy, CURLINFO_APPCONNECT_TIME, &connected);
-    if (connected > 0)
+    double begun = 0; /* also on a connection that was there */
+    curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME, &begun);
+    if (begun > 0)
         return err_set(err, ERR_CONTROLLER_UNREACHABLE, "%s: no answer within %ld s", exchange->url,
                        (exchange->timeout_ms + 999) / 1000);
     return err_set(err, ERR_CONTROLLER_UNREACHABLE, "%s: cannot connect in time (%s)",

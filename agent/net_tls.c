@@ -23,7 +23,7 @@ static void set_blob(CURL *easy, CURLoption option, const char *text, size_t len
     curl_easy_setopt(easy, option, &blob);
 }
 
-void tls_apply(CURL *easy, const struct tls *tls)
+static void tls_apply(CURL *easy, const struct tls *tls)
 {
     bool verify = tls->ca != NULL;
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -40,6 +40,17 @@ void tls_apply(CURL *easy, const struct tls *tls)
         /* mbedtls wants the terminator to be part of a PEM key. */
         set_blob(easy, CURLOPT_SSLKEY_BLOB, tls->key, strlen(tls->key) + 1);
     }
+}
+
+void connection_apply(CURL *easy, const char *protocols, const struct tls *tls)
+{
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, protocols);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    tls_apply(easy, tls);
 }
 
 static bool public_key_pin(mbedtls_pk_context *key, char pin[static PIN_TEXT_BYTES])
@@ -134,7 +145,7 @@ static int system_failure(CURL *easy, const char *url, const char *details, stru
 int tls_failure(CURL *easy, CURLcode code, const char *details, const char *url,
                 const struct tls *tls, struct err *err)
 {
-    char text[CURL_ERROR_SIZE], certificate[512];
+    char text[CURL_ERROR_SIZE], certificate[512], today[TIME_TEXT_BYTES];
     one_line(details[0] != '\0' ? details : curl_easy_strerror(code), text, sizeof(text));
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -146,8 +157,11 @@ int tls_failure(CURL *easy, CURLcode code, const char *details, const char *url,
         return pin_failure(easy, url, tls->pin != NULL ? tls->pin : "", err);
     case CURLE_PEER_FAILED_VERIFICATION:
         describe_certificate(easy, certificate, sizeof(certificate));
+        time_format(wall_ms(), today);
         return err_set(err, ERR_CONTROLLER_CERTIFICATE,
-                       "%s: the server's certificate is not trusted%s: %s", url, certificate, text);
+                       "%s: the server's certificate is not trusted%s: %s; the node's clock says "
+                       "%.10s",
+                       url, certificate, text, today);
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
         return err_set(err, ERR_CONTROLLER_CERTIFICATE,

@@ -19,9 +19,11 @@ struct tls {
 
 #define PIN_TEXT_BYTES 64
 
-/* TLS 1.2 or newer. With a CA the server must prove its name by it; with a pin it must have that
- * key; without both, or with only a pin, nothing else is checked, so never call it without both. */
-void tls_apply(CURL *easy, const struct tls *tls);
+/* What all transfers have in common: HTTP/1.1 straight to the server, no redirects, and TLS 1.2 or
+ * newer. With a CA the server must prove its name by it; with a pin it must have that key; without
+ * both, or with only a pin, nothing else is checked, so never call it without both. `protocols` is
+ * a list for CURLOPT_PROTOCOLS_STR. */
+void connection_apply(CURL *easy, const char *protocols, const struct tls *tls);
 
 /* What went wrong with a transfer, for the operator. `details` is curl's error buffer, which may be
  * empty. ERR_CONTROLLER_CERTIFICATE when the server could not prove who it is, else

@@ -193,17 +193,12 @@ static void set_options(struct upload *upload, const struct tls *tls)
 {
     CURL *easy = upload->easy;
     curl_easy_setopt(easy, CURLOPT_URL, upload->url);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    connection_apply(easy, "https", tls);
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
                      upload->length != 0 ? (curl_off_t)upload->length : (curl_off_t)-1);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, upload->headers);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, upload->details);
@@ -216,7 +211,6 @@ static void set_options(struct upload *upload, const struct tls *tls)
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, upload);
-    tls_apply(easy, tls);
 }
 
 static int judge_status(const struct upload *upload, long status, struct err *err)
