@@ -2,17 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <mbedtls/version.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#if MBEDTLS_VERSION_MAJOR < 3
-#define mbedtls_sha256_starts mbedtls_sha256_starts_ret
-#define mbedtls_sha256_update mbedtls_sha256_update_ret
-#define mbedtls_sha256_finish mbedtls_sha256_finish_ret
-#endif
 
 static const struct export_format *find_format(const char *name)
 {
@@ -27,8 +19,7 @@ static const struct export_format *find_format(const char *name)
 static int put(void *argument, const void *data, size_t length, struct err *err)
 {
     struct export *export = argument;
-    if (mbedtls_sha256_update(&export->hash, data, length) != 0)
-        return err_set(err, ERR_INTERNAL, "SHA-256 failed");
+    sha256_update(&export->hash, length, data);
     if (write_full(export->output, data, length) < 0)
         return err_errno(err, errno == EPIPE ? ERR_CANCELLED : ERR_EXPORT_FAILED, errno,
                          "writing the export at byte %llu", (unsigned long long)export->sent_bytes);
@@ -41,13 +32,11 @@ int export_open(struct export *export, const struct export_options *options, str
 {
     *export = (struct export){.options = options, .map = *map, .volume = volume, .output = output};
     memset(map, 0, sizeof(*map));
-    mbedtls_sha256_init(&export->hash);
+    sha256_init(&export->hash);
     export->piece = xcalloc(1, EXPORT_PIECE_BYTES);
     if (find_format(options->format) == NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "export format \"%.32s\" is not known",
                        options->format);
-    if (mbedtls_sha256_starts(&export->hash, 0) != 0)
-        return err_set(err, ERR_INTERNAL, "SHA-256 does not start");
     return encoder_open(&export->encoder, options->compression, put, export, err);
 }
 
@@ -125,17 +114,14 @@ int export_run(struct export *export, struct err *err)
     if (find_format(export->options->format)->run(export, err) != 0 ||
         encoder_finish(&export->encoder, err) != 0)
         return -1;
-    if (mbedtls_sha256_finish(&export->hash, digest) != 0)
-        return err_set(err, ERR_INTERNAL, "SHA-256 failed");
-    for (size_t index = 0; index < sizeof(digest); index++)
-        snprintf(export->sha256 + 2 * index, 3, "%02x", digest[index]);
+    sha256_digest(&export->hash, sizeof(digest), digest);
+    hex_write(export->sha256, digest, sizeof(digest));
     return 0;
 }
 
 void export_close(struct export *export)
 {
     encoder_close(&export->encoder);
-    mbedtls_sha256_free(&export->hash);
     export_map_close(&export->map);
     free(export->piece);
     export->piece = NULL;

@@ -8,7 +8,7 @@
 #include "export_map.h"
 #include "util.h"
 
-#include <mbedtls/sha256.h>
+#include <nettle/sha2.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,7 +35,7 @@ struct export
     uint64_t done_bytes; /* of the disk: read, or known to be zeroes or not wanted */
     uint64_t sent_bytes; /* into the output */
     char sha256[EXPORT_SHA256_TEXT_BYTES];
-    mbedtls_sha256_context hash;
+    struct sha256_ctx hash;
     struct encoder encoder;
     unsigned char *piece; /* EXPORT_PIECE_BYTES */
     /* Called for each piece; -1 ends the export. NULL for none. */

@@ -20,6 +20,17 @@ bool hex_valid(const char *text, size_t bytes)
     return text[bytes * 2] == '\0';
 }
 
+void hex_write(char *text, const unsigned char *bytes, size_t count)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < count; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    text[2 * count] = '\0';
+}
+
 bool uuid_valid(const char *text)
 {
     static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";

@@ -2,7 +2,6 @@
 
 #include "util.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,8 +91,7 @@ static int check_hash(struct import *import, struct err *err)
     unsigned char digest[IMPORT_SHA256_BYTES];
     char found[IMPORT_SHA256_TEXT_BYTES];
     sha256_digest(&import->hash, sizeof(digest), digest);
-    for (size_t index = 0; index < sizeof(digest); index++)
-        snprintf(found + 2 * index, 3, "%02x", digest[index]);
+    hex_write(found, digest, sizeof(digest));
     if (import->sha256[0] != '\0' && strcmp(import->sha256, found) != 0)
         return err_set(err, ERR_IMAGE_HASH_MISMATCH, "the image's SHA-256 is %s, expected %s",
                        found, import->sha256);

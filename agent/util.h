@@ -76,5 +76,7 @@ void random_bytes(void *data, size_t length);
 
 /* Lower-case hexadecimal of exactly `bytes` bytes. */
 bool hex_valid(const char *text, size_t bytes);
+/* Writes `count` bytes as lower-case hexadecimal; `text` holds 2 * count + 1 characters. */
+void hex_write(char *text, const unsigned char *bytes, size_t count);
 
 #endif
