@@ -39,17 +39,23 @@ static int check_id(uint32_t thin_id, struct err *err)
 }
 
 /* Sends a message to the pool; the errno `harmless` says that it was done before. */
+static int send_pool(const char *pool_name, int harmless, struct err *err, const char *message)
+{
+    struct err failure = {.code = ERR_NONE};
+
+    if (mapper_message(pool_name, message, &failure) == 0 || errno == harmless)
+        return 0;
+    return err_set(err, failure.code, "%s", failure.message);
+}
+
 static int tell_pool(const struct be_thin *thin, int harmless, struct err *err, const char *message)
 {
     char pool_name[VOLUME_PATH_BYTES];
     struct mapper_device pool;
-    struct err failure = {.code = ERR_NONE};
 
     if (be_thin_find_pool(thin, pool_name, &pool, err) < 0)
         return -1;
-    if (mapper_message(pool_name, message, &failure) == 0 || errno == harmless)
-        return 0;
-    return err_set(err, failure.code, "%s", failure.message);
+    return send_pool(pool_name, harmless, err, message);
 }
 
 static int thin_usage(void *state, struct pool_usage *usage, struct err *err)
@@ -93,21 +99,24 @@ static int thin_remove(void *state, uint32_t thin_id, struct err *err)
 static int thin_snapshot(void *state, uint32_t origin_id, const char *origin_name, uint32_t thin_id,
                          struct err *err)
 {
-    char message[64];
-    struct mapper_device origin = {.exists = false};
+    char message[64], pool_name[VOLUME_PATH_BYTES];
+    struct mapper_device origin = {.exists = false}, pool;
 
     if (check_id(origin_id, err) < 0 || check_id(thin_id, err) < 0)
         return -1;
     snprintf(message, sizeof(message), "create_snap %" PRIu32 " %" PRIu32, thin_id, origin_id);
     if (origin_name && mapper_inspect(origin_name, &origin, err) < 0)
         return -1;
+    /* Looked up now: nothing that can wait is done while the slice's disk stands still. */
+    if (be_thin_find_pool(state, pool_name, &pool, err) < 0)
+        return -1;
     if (!origin.exists)
-        return tell_pool(state, EEXIST, err, message);
+        return send_pool(pool_name, EEXIST, err, message);
 
     uint64_t started = monotonic_ms();
     if (mapper_suspend(origin_name, err) < 0)
         return -1;
-    int result = tell_pool(state, EEXIST, err, message);
+    int result = send_pool(pool_name, EEXIST, err, message);
     /* The slice's disk must come to life again whatever happened to the snapshot. */
     if (mapper_resume(origin_name, result < 0 ? NULL : err) < 0) {
         log_error("the disk %s cannot be resumed after a snapshot", origin_name);

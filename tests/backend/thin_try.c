@@ -3,6 +3,9 @@
  *   thin-try POOL                          all checks; uses volume numbers from 1000000 up
  *   thin-try POOL create NAME NUMBER MIB   makes and activates a volume, for other trials
  *   thin-try POOL remove NAME NUMBER
+ *   thin-try POOL fill NAME FROM_MIB TO_MIB      writes there, until it fails
+ *   thin-try POOL fray NAME NUMBER COPY STEP_MIB takes a snapshot with the number COPY, then makes the
+ *                                                volume differ from it all over: metadata, no data
  */
 #include "be_thin.h"
 #include "try.h"
@@ -239,6 +242,41 @@ static int command_create(const char *name, uint32_t id, uint64_t bytes)
     return try_end("thin-try");
 }
 
+static int command_fill(const char *name, uint64_t from, uint64_t to)
+{
+    /* Whole blocks, which the pool need not zero before. */
+    static const _Alignas(4096) char text[MIB] = "filled";
+    char path[VOLUME_PATH_BYTES];
+    uint64_t at = from;
+
+    snprintf(path, sizeof(path), "/dev/mapper/%.100s", name);
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC | O_DIRECT);
+    while (fd >= 0 && at < to && pwrite(fd, text, sizeof(text), (off_t)at) == (ssize_t)sizeof(text))
+        at += sizeof(text);
+    try_check(at == to, NULL, "fill %s, at MiB %" PRIu64 ": %s", path, at / MIB, strerror(errno));
+    return try_end("thin-try");
+}
+
+static int command_fray(const char *name, uint32_t id, uint32_t copy, uint64_t step)
+{
+    char path[VOLUME_PATH_BYTES];
+    uint64_t bytes = 0;
+    bool good;
+
+    try_check(storage.snapshot(storage.state, id, name, copy, &err) == 0, &err, "snapshot %s",
+              name);
+    snprintf(path, sizeof(path), "/dev/mapper/%.100s", name);
+    CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+    good = fd >= 0 && ioctl(fd, BLKGETSIZE64, &bytes) == 0;
+    /* Each hole costs a copy of a leaf of the map; it is one that was not there before. */
+    for (uint64_t at = copy % step * MIB; good && at < bytes; at += step * MIB) {
+        uint64_t hole[2] = {at, 64 << 10};
+        good = ioctl(fd, BLKDISCARD, hole) == 0;
+    }
+    try_check(good, NULL, "holes in %s: %s", path, strerror(errno));
+    return try_end("thin-try");
+}
+
 static int command_remove(const char *name, uint32_t id)
 {
     try_check(storage.deactivate(storage.state, name, &err) == 0, &err, "deactivate %s", name);
@@ -283,6 +321,12 @@ int main(int argc, char **argv)
             command_create(argv[3], (uint32_t)atoi(argv[4]), strtoull(argv[5], NULL, 10) * MIB);
     else if (argc == 5 && strcmp(argv[2], "remove") == 0)
         status = command_remove(argv[3], (uint32_t)atoi(argv[4]));
+    else if (argc == 6 && strcmp(argv[2], "fill") == 0)
+        status = command_fill(argv[3], strtoull(argv[4], NULL, 10) * MIB,
+                              strtoull(argv[5], NULL, 10) * MIB);
+    else if (argc == 7 && strcmp(argv[2], "fray") == 0)
+        status = command_fray(argv[3], (uint32_t)atoi(argv[4]), (uint32_t)atoi(argv[5]),
+                              strtoull(argv[6], NULL, 10));
     storage.close(storage.state);
     return status;
 }
