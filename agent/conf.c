@@ -247,12 +247,14 @@ static char *unquote(char *value)
 
 static void read_line(struct conf *conf, const char *source, struct lines *lines, char *line)
 {
-    CLEANUP_FREE char *where = xasprintf("%s line %u", source, lines->number);
+    CLEANUP_FREE char *where = NULL;
     char *equals = strchr(line, '=');
     char *name = line, *value;
 
+    /* An image's slot has some 65,000 empty lines, and reading them is part of every boot. */
     if (line[0] == '\0' || line[0] == '#')
         return;
+    where = xasprintf("%s line %u", source, lines->number);
     if (!equals) {
         /* Not shown: it may be a line of a secret that lost its beginning. */
         conf_problem(conf, "%s: not of the form key=value", where);
