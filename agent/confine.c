@@ -122,6 +122,7 @@ int main(int argc, char **argv)
         log_error("%s", err.message);
         return 111;
     }
+    log_never_waits();
     execv(argv[2], argv + 2);
     log_error("confine: %s: %s", argv[2], strerror(errno));
     return 111;

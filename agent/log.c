@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOG_LINE_BYTES 2048
@@ -24,6 +25,14 @@ void log_open(const char *program, enum log_level level, const char *console_pat
     console_fd = console_path
                      ? open(console_path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
                      : -1;
+}
+
+void log_never_waits(void)
+{
+    struct stat status;
+    int flags = fcntl(STDERR_FILENO, F_GETFL);
+    if (flags >= 0 && fstat(STDERR_FILENO, &status) == 0 && S_ISFIFO(status.st_mode))
+        (void)fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
 }
 
 static const char *level_prefix(enum log_level level)

@@ -16,6 +16,10 @@ enum log_level {
 /* Names the program in every line; `console_path` may be NULL. Messages below `level` are dropped. */
 void log_open(const char *program, enum log_level level, const char *console_path);
 
+/* From here on this program and those that it starts lose lines, and do not wait, when nobody reads
+ * the pipe that their log goes to: svlogd stops reading while its file system is full or broken. */
+void log_never_waits(void);
+
 /* Writes one line. Control characters in the text are replaced, so that outside data cannot forge
  * lines or drive a terminal. */
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
