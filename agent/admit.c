@@ -135,6 +135,16 @@ int admit_pool(const struct capacity *capacity, struct err *err)
     return 0;
 }
 
+uint64_t admit_disk_short_bytes(const struct capacity *capacity, uint64_t bytes)
+{
+    const struct pool_usage *pool = &capacity->pool;
+    uint64_t left = admit_disk_free_bytes(capacity);
+    uint64_t limit = pool->data_total_bytes / 100 * ADMIT_DATA_FULL_PERCENT;
+    uint64_t promised = bytes > left ? bytes - left : 0;
+    uint64_t used = pool->data_used_bytes >= limit ? pool->data_used_bytes - limit + 1 : 0;
+    return promised > used ? promised : used;
+}
+
 int admit_disk(const struct capacity *capacity, uint64_t bytes, const char *what, struct err *err)
 {
     uint64_t left = admit_disk_free_bytes(capacity);

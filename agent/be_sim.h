@@ -2,7 +2,8 @@
  * a killed agent and is the same for the parent, its workers and the test that looks on:
  *
  *     node.json      what the node is and how it misbehaves; written by the test, all keys optional:
- *                    memory_mib threads pool_mib metadata_percent data_used_percent pvh pv
+ *                    memory_mib threads pool_mib metadata_percent data_used_percent
+ *                    data_used_mib (by others) pvh pv
  *                    ignore_shutdown ignore_suspend ignore_unplug ignore_balloon read_only
  *                    out_of_space boot_text
  *                    delay_ms {call: n}

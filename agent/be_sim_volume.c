@@ -41,6 +41,7 @@ static int sim_usage(void *state, struct pool_usage *usage, struct err *err)
     }
     closedir(open_folder);
     usage->data_total_bytes = (uint64_t)sim_number(sim, "pool_mib", POOL_MIB_USUAL) * MIB;
+    usage->data_used_bytes += (uint64_t)sim_number(sim, "data_used_mib", 0) * MIB;
     json_int_t data_percent = sim_number(sim, "data_used_percent", -1);
     if (data_percent >= 0)
         usage->data_used_bytes = usage->data_total_bytes / 100 * (uint64_t)data_percent;

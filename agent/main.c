@@ -121,7 +121,6 @@ static void read_boot_id(struct agent *agent)
     }
     must(store_get(agent->store, "boot_id", &before, &err), &err);
     agent->new_boot = !before || strcmp(before, agent->boot_id) != 0;
-    must(store_set(agent->store, "boot_id", agent->boot_id, &err), &err);
 }
 
 static void open_store(struct agent *agent)
@@ -221,6 +220,7 @@ int main(int argc, char **argv)
     options_parse(argc, argv, &agent.options);
     log_open("sliced", agent.options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
              agent.options.console);
+    log_never_waits();
     umask(0077);
     json_object_seed(0);
     agent.loop = loop_new();
@@ -236,6 +236,9 @@ int main(int argc, char **argv)
     conf_problems(&agent);
     inventory_disk_problems(&agent);
     health_open(&agent);
+    domains_load(&agent);
+    /* Only now: killed before, the next start must still see that the boot is new. */
+    must(store_set(agent.store, "boot_id", agent.boot_id, &err), &err);
     must(tasks_recover(agent.tasks, &err), &err);
     domains_open(&agent);
     uplink_open(&agent);

@@ -32,7 +32,8 @@ struct options {
     bool no_storage;
     bool verbose;
     unsigned workers;
-    unsigned events_max; /* kept for a controller that is away */
+    unsigned events_max;   /* kept for a controller that is away */
+    unsigned call_seconds; /* for a call to it; the poll's answer has half of it after its wait */
 };
 
 /* The boot parameters that the agent uses, as slicenode-conf has left them; "" when not given. */
@@ -143,6 +144,9 @@ json_t *report_snapshots(struct agent *agent, const char *slice);
 void status_changed(struct agent *agent);
 
 /* main_domains.c: watches the domains, strives for the desired state. */
+/* Before any request goes on: the domains of an earlier boot are gone, and each slice that is known has yet to be
+ * brought to what is desired, at the first moment when no request is about it. */
+void domains_load(struct agent *agent);
 void domains_open(struct agent *agent);
 void domains_check(struct agent *agent);
 void domains_starting(void *agent, const char *slice, uint64_t console_bytes);

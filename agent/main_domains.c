@@ -20,6 +20,7 @@
 
 struct watched {
     char slice[UUID_TEXT_BYTES];
+    bool adopting;       /* known before this process started, and not looked at yet */
     uint64_t started_ms; /* 0: not by this process */
     uint64_t console_from;
     bool boot_decided;
@@ -31,9 +32,14 @@ struct domains {
     struct watched *watched;
     unsigned check_timer;
     unsigned boot_timer;
-    bool adopting; /* the first look after the start */
     bool shutting_down;
 };
+
+/* By what was last seen of it. */
+static bool has_domain(const struct slice *slice)
+{
+    return slice->state == SLICE_RUNNING || slice->state == SLICE_PAUSED;
+}
 
 static struct watched *watch_slice(struct agent *agent, const char *slice)
 {
@@ -179,21 +185,15 @@ static void ended(struct agent *agent, struct slice *slice, enum shutdown_reason
 
 /* --- The look at all domains ----------------------------------------------------------------------- */
 
-static void without_domain(struct agent *agent, struct slice *slice)
+static void without_domain(struct agent *agent, struct slice *slice, bool adopting)
 {
-    struct domains *domains = agent->domains;
-    bool ran = slice->state == SLICE_RUNNING || slice->state == SLICE_PAUSED;
-    if (ran && agent->new_boot && domains->adopting) {
-        slice->state = SLICE_STOPPED;
-        slice->domain_id = -1;
-        put(agent, slice, "node_boot", NULL, NULL);
-    } else if (ran && !domains->shutting_down) {
+    if (has_domain(slice) && !agent->domains->shutting_down) {
         slice->domain_id = -1;
         crashed(agent, slice, "vanished: its domain was destroyed from outside");
         return;
     }
     bool again = slice->state == SLICE_STOPPED || (slice->state == SLICE_FAILED && agent->new_boot);
-    if (domains->adopting && again && slice->desired_running)
+    if (adopting && again && slice->desired_running)
         tasks_submit_internal(agent->tasks, OP_SLICE_START, slice->id);
 }
 
@@ -252,16 +252,17 @@ void domains_check(struct agent *agent)
         }
         if (tasks_slice_busy(agent->tasks, slices[i].id))
             continue;
+        struct watched *watched = watch_slice(agent, slices[i].id);
         if (domain)
             with_domain(agent, &slices[i], domain);
         else
-            without_domain(agent, &slices[i]);
+            without_domain(agent, &slices[i], watched->adopting);
+        watched->adopting = false;
     }
     slices_free(slices, slice_count);
     for (size_t k = 0; k < count; k++)
         if (!known[k])
             check_stranger(agent, &list[k]);
-    agent->domains->adopting = false;
 }
 
 /* --- Booting slices -------------------------------------------------------------------------------- */
@@ -355,11 +356,34 @@ static void watch_readable(void *context, int fd, short events)
     check_soon(agent);
 }
 
+void domains_load(struct agent *agent)
+{
+    struct slice *slices;
+    size_t count;
+    struct err err;
+    agent->domains = xcalloc(1, sizeof(*agent->domains));
+    must(store_slices(agent->store, &slices, &count, &err), &err);
+    for (size_t i = 0; i < count; i++) {
+        struct slice *slice = &slices[i];
+        bool ran = has_domain(slice);
+        watch_slice(agent, slice->id)->adopting = true;
+        if (!agent->new_boot || (!ran && slice->domain_id < 0))
+            continue;
+        slice->domain_id = -1;
+        slice->domain = (struct domain_size){0};
+        if (ran) {
+            slice->state = SLICE_STOPPED;
+            put(agent, slice, "node_boot", NULL, NULL);
+        } else {
+            must(store_slice_put(agent->store, slice, &err), &err);
+        }
+    }
+    slices_free(slices, count);
+}
+
 void domains_open(struct agent *agent)
 {
     struct hypervisor *hypervisor = &agent->backend.hypervisor;
-    agent->domains = xcalloc(1, sizeof(*agent->domains));
-    agent->domains->adopting = true;
     int fd = hypervisor->watch_fd ? hypervisor->watch_fd(hypervisor->state) : -1;
     if (fd >= 0)
         loop_watch(agent->loop, fd, POLLIN, watch_readable, agent);
@@ -387,7 +411,7 @@ void domains_shutdown(struct agent *agent)
     must(store_slices(agent->store, &slices, &count, &err), &err);
     for (size_t i = 0; i < count; i++) {
         char id[UUID_TEXT_BYTES];
-        if (slices[i].state != SLICE_RUNNING && slices[i].state != SLICE_PAUSED)
+        if (!has_domain(&slices[i]))
             continue;
         uuid_make(id);
         json_t *request = json_pack("{s:s, s:s, s:s, s:{}, s:n}", "id", id, "op", "slice.stop",

@@ -67,8 +67,8 @@ static uint64_t state_free(const struct agent *agent)
     struct statvfs status;
     if (statvfs(agent->options.state_dir, &status) < 0)
         return UINT64_MAX;
-    /* The agent is root: the blocks that ext4 keeps for root are its own. */
-    return (uint64_t)status.f_bfree * status.f_frsize;
+    /* Not f_bfree: that counts what ext4 keeps for itself (up to 16 MiB) and gives to nobody. */
+    return (uint64_t)status.f_bavail * status.f_frsize;
 }
 
 /* So that requests that make room can be recorded however full the volume is. */

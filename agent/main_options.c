@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CALL_SECONDS_DEFAULT 30
+
 static const char usage[] =
     "usage: sliced [OPTION]...\n"
     "  --state-dir DIR    store and identity (/state/agent)\n"
@@ -19,6 +21,7 @@ static const char usage[] =
     "  --no-storage       run without disks (implied when the state folder is no mounted disk)\n"
     "  --workers N        requests at work at a time (8)\n"
     "  --events N         events kept for a controller that is away (100000)\n"
+    "  --call-seconds N   how long a call to the controller may take (30)\n"
     "  --console PATH     also print notices and errors there (/dev/console, with xen)\n"
     "  --sim DIR          folder of the simulated node\n"
     "  --sysfs DIR        instead of /sys\n"
@@ -38,6 +41,7 @@ enum {
     OPTION_NO_STORAGE,
     OPTION_WORKERS,
     OPTION_EVENTS,
+    OPTION_CALL_SECONDS,
     OPTION_CONSOLE,
     OPTION_SIM,
     OPTION_SYSFS,
@@ -58,6 +62,7 @@ static const struct option long_options[] = {{"state-dir", 1, NULL, OPTION_STATE
                                              {"no-storage", 0, NULL, OPTION_NO_STORAGE},
                                              {"workers", 1, NULL, OPTION_WORKERS},
                                              {"events", 1, NULL, OPTION_EVENTS},
+                                             {"call-seconds", 1, NULL, OPTION_CALL_SECONDS},
                                              {"console", 1, NULL, OPTION_CONSOLE},
                                              {"sim", 1, NULL, OPTION_SIM},
                                              {"sysfs", 1, NULL, OPTION_SYSFS},
@@ -130,7 +135,8 @@ void options_parse(int argc, char **argv, struct options *options)
                                 .sysfs = "/sys",
                                 .procfs = "/proc",
                                 .workers = TASK_WORKERS_DEFAULT,
-                                .events_max = OUTBOX_EVENTS_MAX};
+                                .events_max = OUTBOX_EVENTS_MAX,
+                                .call_seconds = CALL_SECONDS_DEFAULT};
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         const char **text = text_option(options, option);
         if (text) {
@@ -144,6 +150,8 @@ void options_parse(int argc, char **argv, struct options *options)
         } else if (option == OPTION_EVENTS) {
             options->events_max =
                 number(optarg, 100, 1000000, "--events must be 100 to 1000000, not ");
+        } else if (option == OPTION_CALL_SECONDS) {
+            options->call_seconds = number(optarg, 1, 300, "--call-seconds must be 1 to 300, not ");
         } else if (option == OPTION_HELP) {
             fputs(usage, stdout);
             exit(0);

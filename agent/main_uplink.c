@@ -10,7 +10,6 @@
 
 #define RESPAWN_FIRST_MS 500
 #define RESPAWN_CAP_MS 30000
-#define CALL_TIMEOUT_MS 30000
 #define ANSWER_MARGIN_MS 30000 /* beyond its time a call is answered in any case, or net hangs */
 #define WATCH_INTERVAL_MS 10000
 #define RENEW_LEAST_SECONDS 10
@@ -64,7 +63,7 @@ static void make_call(struct agent *agent, enum session_call call)
     struct uplink *uplink = agent->uplink;
     struct pending *pending = &uplink->pending[call];
     json_t *body = NULL, *query = NULL;
-    int timeout_ms = CALL_TIMEOUT_MS;
+    int timeout_ms = (int)agent->options.call_seconds * 1000;
     if (!uplink->child.pid) { /* it has ended and comes back soon */
         uplink_input(agent, &(struct session_input){.kind = INPUT_ERROR, .call = call});
         return;
@@ -212,11 +211,17 @@ static void on_configured(struct agent *agent, const json_t *message)
     must(store_get(agent->store, "certificate_issued", &issued_text, &err), &err);
     if (issued_text)
         issued = strtoll(issued_text, NULL, 10);
+    /* One that was over when it was issued shows that the clock is wrong, not that it is due. */
+    bool clock_wrong = issued_text && issued >= end && now >= end;
+    if (clock_wrong)
+        log_warning("the node's certificate had expired when it was issued: the clock is wrong");
+    if (issued > now)
+        issued = now;
     int64_t due = end - (end - issued) / 3;
     uint64_t delay_s =
         due > now + RENEW_LEAST_SECONDS ? (uint64_t)(due - now) : RENEW_LEAST_SECONDS;
     /* Looked at again each day: the clock may have been set. */
-    bool later = delay_s > DAY_SECONDS;
+    bool later = delay_s > DAY_SECONDS || clock_wrong;
     loop_cancel(agent->loop, uplink->renew_timer);
     uplink->renew_timer = loop_timer(agent->loop, (later ? DAY_SECONDS : delay_s) * 1000,
                                      later ? look_again : renew, agent);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLL_MARGIN_MS 15000
+#define SLOWEST_BYTES_PER_MS 4 /* a link of 32 kbit/s still takes a batch of events through */
 #define POLL_WAIT_USUAL_SECONDS 30
 #define POLL_WAIT_MAX_SECONDS 300
 #define HEARTBEAT_MAX_SECONDS 3600
@@ -39,10 +39,13 @@ bool uplink_body(struct agent *agent, enum session_call call, json_t **body, jso
         return true;
     case CALL_REQUESTS:
         *query = requests_query(agent);
-        *timeout_ms = (int)agent->uplink->poll_wait_seconds * 1000 + POLL_MARGIN_MS;
+        *timeout_ms = (int)agent->uplink->poll_wait_seconds * 1000 + *timeout_ms / 2;
         return true;
     case CALL_EVENTS:
-        return uplink_events_body(agent, body);
+        if (!uplink_events_body(agent, body))
+            return false;
+        *timeout_ms += (int)(json_dumpb(*body, NULL, 0, JSON_COMPACT) / SLOWEST_BYTES_PER_MS);
+        return true;
     case CALL_STATUS:
         *body = report_status(agent);
         return true;
@@ -171,7 +174,8 @@ static void failed(struct agent *agent, enum session_call call, const json_t *me
         uplink_input(agent, &input);
         return;
     }
-    if (call == CALL_REGISTER && uplink_enrol_anew(agent))
+    /* When the controller's certificate seems to be of another time it is the clock that is wrong. */
+    if (call == CALL_REGISTER && err.code != ERR_CONTROLLER_CERTIFICATE && uplink_enrol_anew(agent))
         return;
     bool lasting = call == CALL_ENROLL || call == CALL_REGISTER ||
                    err.code == ERR_CONTROLLER_CERTIFICATE || err.code == ERR_WRONG_NODE;

@@ -8,22 +8,20 @@
 #define EVENTS_BATCH 100
 #define EVENTS_BYTES (1u << 20) /* of a batch, unless a single event is longer */
 
-bool uplink_events_body(struct agent *agent, json_t **body)
+/* The next batch; the caller frees it. */
+static json_t *next_batch(struct agent *agent)
 {
     unsigned limit = agent->uplink->events_limit ? agent->uplink->events_limit : EVENTS_BATCH;
     json_t *events;
     struct err err;
-    must(store_events(agent->store, 0, limit, &events, &err), &err);
-    size_t length = 0, count = 0;
-    while (count < json_array_size(events)) {
-        length += json_dumpb(json_array_get(events, count), NULL, 0, JSON_COMPACT);
-        if (count > 0 && length > EVENTS_BYTES)
-            break;
-        count++;
-    }
-    while (json_array_size(events) > count)
-        json_array_remove(events, json_array_size(events) - 1);
-    if (count == 0) {
+    must(store_events(agent->store, 0, limit, EVENTS_BYTES, &events, &err), &err);
+    return events;
+}
+
+bool uplink_events_body(struct agent *agent, json_t **body)
+{
+    json_t *events = next_batch(agent);
+    if (json_array_size(events) == 0) {
         json_decref(events);
         return false;
     }
@@ -52,10 +50,7 @@ static void put_stand_in(struct agent *agent, const json_t *event, const char *m
 bool uplink_events_refused(struct agent *agent, const char *message)
 {
     struct uplink *uplink = agent->uplink;
-    json_t *events;
-    struct err err;
-    unsigned limit = uplink->events_limit ? uplink->events_limit : EVENTS_BATCH;
-    must(store_events(agent->store, 0, limit, &events, &err), &err);
+    json_t *events = next_batch(agent);
     size_t count = json_array_size(events);
     const json_t *first = json_array_get(events, 0);
     json_int_t seq = json_integer_value(json_object_get(first, "seq"));

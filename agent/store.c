@@ -71,6 +71,11 @@ static const char *const migrations[] = {
     "ALTER TABLE snapshots ADD COLUMN memory_max_vcpus INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE snapshots ADD COLUMN memory_mib INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE snapshots ADD COLUMN memory_max_mib INTEGER NOT NULL DEFAULT 0;",
+    /* The number of the last event when a request has ended; NULL before. */
+    "ALTER TABLE requests ADD COLUMN end_seq INTEGER;"
+    "UPDATE requests SET end_seq ="
+    " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) WHERE phase >= 3;"
+    "CREATE INDEX requests_by_end ON requests (end_seq) WHERE end_seq IS NOT NULL;",
 };
 
 #define SCHEMA_VERSION (1 + (int)ARRAY_LENGTH(migrations))

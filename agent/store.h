@@ -76,10 +76,12 @@ struct request_record {
     json_t *result;   /* owned; NULL unless done */
     struct err error; /* when failed or undoing */
     bool internal;    /* made by the node itself (restart after a crash): no events of its own */
+    int64_t end_seq;  /* the number of its end's event, or of the marker in its place */
 };
 /* 1 when new, 0 when that id is known already (nothing is changed), -1. */
 int store_request_add(struct store *store, const struct request *request, bool internal,
                       struct err *err);
+/* `end_seq` is not taken from the record: when it has ended, that is the last event's number. */
 int store_request_update(struct store *store, const struct request_record *record, struct err *err);
 int store_request_find(struct store *store, const char *id, struct request_record *record,
                        struct err *err);
@@ -88,8 +90,9 @@ int store_requests_open(struct store *store, struct request_record **records, si
                         struct err *err);
 void request_record_free(struct request_record *record);
 void request_records_free(struct request_record *records, size_t count);
-/* Forgets finished requests beyond the newest `keep`. */
-int store_requests_trim(struct store *store, unsigned keep, struct err *err);
+/* Forgets ended requests beyond the newest `keep`, but none whose end waits in the outbox, dropped or
+ * not, unless there are more than `keep_untold` in all. */
+int store_requests_trim(struct store *store, unsigned keep, unsigned keep_untold, struct err *err);
 /* Forgets the results of the oldest finished requests, so that those left take `bytes` at most. */
 int store_results_trim(struct store *store, size_t bytes, struct err *err);
 
@@ -101,9 +104,10 @@ int store_event_add(struct store *store, const json_t *event, int64_t *seq, stru
 int store_events_bound(struct store *store, size_t count_max, size_t bytes_max, struct err *err);
 /* Puts another event in the place of that number. */
 int store_event_replace(struct store *store, int64_t seq, const json_t *event, struct err *err);
-/* Up to `limit` events after `after`, as a JSON array in order, each with its seq. */
-int store_events(struct store *store, int64_t after, unsigned limit, json_t **events,
-                 struct err *err);
+/* Up to `limit` events after `after`, as a JSON array in order, each with its seq: as many as take up to
+ * `bytes_max`, and at least one if there is any. */
+int store_events(struct store *store, int64_t after, unsigned limit, size_t bytes_max,
+                 json_t **events, struct err *err);
 int store_events_acknowledge(struct store *store, int64_t seq, struct err *err);
 /* Unacknowledged events waiting. */
 int store_events_count(struct store *store, size_t *count, struct err *err);

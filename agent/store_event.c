@@ -20,18 +20,22 @@ int store_event_add(struct store *store, const json_t *event, int64_t *seq, stru
     return store_step(store, query, err);
 }
 
-int store_events(struct store *store, int64_t after, unsigned limit, json_t **events,
-                 struct err *err)
+int store_events(struct store *store, int64_t after, unsigned limit, size_t bytes_max,
+                 json_t **events, struct err *err)
 {
     CLEANUP_QUERY sqlite3_stmt *query = store_query(
         store, err, "SELECT seq, document FROM events WHERE seq > ? ORDER BY seq LIMIT ?", "ii",
         after, (int64_t)limit);
     json_t *array = json_array();
     int result = query ? 1 : -1;
+    size_t bytes = 0;
 
     while (result > 0 && (result = store_step(store, query, err)) > 0) {
         json_t *event = NULL;
 
+        bytes += (size_t)sqlite3_column_bytes(query, 1);
+        if (json_array_size(array) > 0 && bytes > bytes_max)
+            break;
         result = column_json(query, 1, &event, err) < 0 ? -1 : 1;
         if (result > 0) {
             json_object_set_new(event, "seq", json_integer(sqlite3_column_int64(query, 0)));
@@ -63,7 +67,11 @@ static int skip_to(struct store *store, int64_t seq, struct err *err)
 {
     if (seq > SEQ_MAX)
         return err_set(err, ERR_INVALID_ARGUMENT, "event number %lld is absurd", (long long)seq);
-    if (store_run(store, err, NULL, "UPDATE events SET seq = seq + ?", "i", seq) < 0 ||
+    if (store_run(store, err, NULL,
+                  "UPDATE requests SET end_seq = end_seq + ?"
+                  " WHERE end_seq >= (SELECT min(seq) FROM events)",
+                  "i", seq) < 0 ||
+        store_run(store, err, NULL, "UPDATE events SET seq = seq + ?", "i", seq) < 0 ||
         store_run(store, err, NULL, "DELETE FROM sqlite_sequence WHERE name = 'events'", "") < 0)
         return -1;
     return store_run(store, err, NULL,

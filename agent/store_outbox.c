@@ -87,7 +87,11 @@ static int put_marker(struct store *store, const struct range *range, struct err
                   "request", "slice", "type", "node.problem", "step", "progress", "result",
                   "first_seq", (json_int_t)range->first, "dropped", (json_int_t)range->dropped,
                   "error", "code", "controller_unreachable", "message", text);
-    if (store_event_replace(store, range->last, event, err) < 0)
+    /* The marker stands for the ends among them, too. */
+    if (store_event_replace(store, range->last, event, err) < 0 ||
+        store_run(store, err, NULL,
+                  "UPDATE requests SET end_seq = ?2 WHERE end_seq >= ?1 AND end_seq < ?2", "ii",
+                  range->first, range->last) < 0)
         return -1;
     return store_run(store, err, NULL, "DELETE FROM events WHERE seq < ?", "i", range->last);
 }

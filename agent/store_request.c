@@ -9,7 +9,7 @@
 
 #define REQUEST_COLUMNS                                                                            \
     "id, operation, slice, args, deadline_ms, internal, phase, step, scratch, result, error_code," \
-    " error_message"
+    " error_message, end_seq"
 
 int store_request_add(struct store *store, const struct request *request, bool internal,
                       struct err *err)
@@ -31,19 +31,22 @@ static char *text_or_null(const json_t *value)
     return value ? json_text(value) : NULL;
 }
 
+/* What was asked for is of no use any more when the request has ended, and may be large. */
 int store_request_update(struct store *store, const struct request_record *record, struct err *err)
 {
     CLEANUP_FREE char *scratch = text_or_null(record->scratch);
     CLEANUP_FREE char *result = text_or_null(record->result);
-    bool failed = record->error.code != ERR_NONE;
+    bool failed = record->error.code != ERR_NONE, ended = record->phase >= REQUEST_DONE;
     int changed;
 
     if (store_run(store, err, &changed,
-                  "UPDATE requests SET phase = ?, step = ?, scratch = ?, result = ?,"
-                  " error_code = ?, error_message = ? WHERE id = ?",
-                  "iittttt", (int64_t)record->phase, (int64_t)record->step, scratch, result,
+                  "UPDATE requests SET phase = ?1, step = ?2, scratch = ?3, result = ?4,"
+                  " error_code = ?5, error_message = ?6, args = iif(?8, '{}', args),"
+                  " end_seq = iif(?8, coalesce((SELECT seq FROM sqlite_sequence"
+                  " WHERE name = 'events'), 0), NULL) WHERE id = ?7",
+                  "iittttti", (int64_t)record->phase, (int64_t)record->step, scratch, result,
                   failed ? err_code_name(record->error.code) : NULL,
-                  failed ? record->error.message : NULL, record->request.id) < 0)
+                  failed ? record->error.message : NULL, record->request.id, (int64_t)ended) < 0)
         return -1;
     if (changed != 1)
         return err_set(err, ERR_INTERNAL, "request %s is not in the store", record->request.id);
@@ -71,6 +74,7 @@ static int record_from_row(sqlite3_stmt *query, struct request_record *record, s
         .internal = sqlite3_column_int(query, 5) != 0,
         .phase = (enum request_phase)phase,
         .step = (unsigned)sqlite3_column_int64(query, 7),
+        .end_seq = sqlite3_column_int64(query, 12),
     };
     if (phase < REQUEST_QUEUED || phase > REQUEST_FAILED)
         return err_set(err, ERR_STORAGE_ERROR, "the store has a request in the unknown phase %d",
@@ -142,13 +146,28 @@ void request_records_free(struct request_record *records, size_t count)
     free(records);
 }
 
-int store_requests_trim(struct store *store, unsigned keep, struct err *err)
+/* Forgets what ended before the newest `keep`, as far as its end's number is below `limit`. */
+static int trim(struct store *store, unsigned keep, int64_t limit, struct err *err)
 {
     return store_run(store, err, NULL,
-                     "DELETE FROM requests WHERE phase >= ?1 AND sequence NOT IN"
-                     " (SELECT sequence FROM requests WHERE phase >= ?1"
-                     " ORDER BY sequence DESC LIMIT ?2)",
-                     "ii", (int64_t)REQUEST_DONE, (int64_t)keep);
+                     "DELETE FROM requests WHERE (end_seq, sequence) <= (SELECT end_seq, sequence"
+                     " FROM requests WHERE end_seq IS NOT NULL"
+                     " ORDER BY end_seq DESC, sequence DESC LIMIT 1 OFFSET ?1) AND end_seq < ?2",
+                     "ii", (int64_t)keep, limit);
+}
+
+int store_requests_trim(struct store *store, unsigned keep, unsigned keep_untold, struct err *err)
+{
+    CLEANUP_QUERY sqlite3_stmt *query = store_query(store, err, "SELECT min(seq) FROM events", "");
+
+    if (!query || store_step(store, query, err) < 0)
+        return -1;
+    if (trim(store, keep,
+             sqlite3_column_type(query, 0) == SQLITE_NULL ? INT64_MAX
+                                                          : sqlite3_column_int64(query, 0),
+             err) < 0)
+        return -1;
+    return trim(store, keep_untold, INT64_MAX, err);
 }
 
 int store_results_trim(struct store *store, size_t bytes, struct err *err)

@@ -16,14 +16,6 @@
 
 #define BUSY_MESSAGE "the node has 1000 requests that have not ended: ask again later"
 
-/* Finished requests that are remembered, to answer repetitions. */
-#define REQUESTS_KEPT 2000
-#define TRIM_EVERY 64
-
-/* Their results, and how much of new ones is let pass before that is looked at. */
-#define RESULTS_BYTES_MAX (4u << 20)
-#define RESULTS_LOOK_BYTES (1u << 20)
-
 struct tasks *tasks_new(const struct tasks_config *config)
 {
     struct tasks *tasks = xcalloc(1, sizeof(*tasks));
@@ -208,30 +200,6 @@ void tasks_kick(struct tasks *tasks)
         tasks->kick_timer = loop_timer(tasks->config.loop, 0, kick, tasks);
 }
 
-static void record_end(struct task *task, const struct err *error, json_t *result)
-{
-    struct tasks *tasks = task->tasks;
-    struct request_record *record = &task->record;
-    struct err err;
-    record->phase = error ? REQUEST_FAILED : REQUEST_DONE;
-    record->result = result;
-    json_decref(record->scratch); /* the plan has served */
-    record->scratch = NULL;
-    must(store_request_update(tasks->config.store, record, &err), &err);
-    if (++tasks->ended % TRIM_EVERY == 0)
-        must(store_requests_trim(tasks->config.store, REQUESTS_KEPT, &err), &err);
-    tasks->result_bytes += result ? json_dumpb(result, NULL, 0, JSON_COMPACT) : 0;
-    if (tasks->result_bytes > RESULTS_LOOK_BYTES) {
-        tasks->result_bytes = 0;
-        must(store_results_trim(tasks->config.store, RESULTS_BYTES_MAX, &err), &err);
-    }
-    if (!record->internal)
-        outbox_add(tasks->config.outbox,
-                   EVENT(.type = error ? "request.failed" : "request.done",
-                         .request = record->request.id, .slice = record->request.slice,
-                         .result = result, .error = error));
-}
-
 void task_finish(struct task *task, const struct err *given)
 {
     struct tasks *tasks = task->tasks;
@@ -249,7 +217,7 @@ void task_finish(struct task *task, const struct err *given)
         task_apply_failed(task);
     else if (!error)
         task_apply_done(task, &result);
-    record_end(task, error, result);
+    task_record_end(task, error, result);
     must(store_commit(tasks->config.store, &err), &err);
     outbox_flush(tasks->config.outbox);
     const struct request *request = &task->record.request;
@@ -316,22 +284,6 @@ static void make_way(struct tasks *tasks, struct task *terminate)
     }
 }
 
-static void repeat_end(struct tasks *tasks, const char *id)
-{
-    struct request_record record;
-    struct err err;
-    if (must(store_request_find(tasks->config.store, id, &record, &err), &err) == 0)
-        return;
-    bool failed = record.phase == REQUEST_FAILED;
-    if ((failed || record.phase == REQUEST_DONE) && !record.internal)
-        outbox_add(tasks->config.outbox,
-                   EVENT(.type = failed ? "request.failed" : "request.done", .request = id,
-                         .slice = record.request.slice, .result = record.result,
-                         .error = failed ? &record.error : NULL));
-    request_record_free(&record);
-    outbox_flush(tasks->config.outbox);
-}
-
 static void refuse(struct tasks *tasks, const json_t *object, const struct err *error)
 {
     const char *id = json_string_value(json_object_get(object, "id"));
@@ -365,7 +317,7 @@ int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struc
                          .slice = record.request.slice));
     must(store_commit(tasks->config.store, &store_error), &store_error);
     if (!added) {
-        repeat_end(tasks, record.request.id);
+        tasks_repeat_end(tasks, record.request.id);
         request_record_free(&record);
         return 0;
     }
@@ -432,6 +384,11 @@ void tasks_drain(struct tasks *tasks)
     tasks_kick(tasks);
 }
 
+static void take_off(uint64_t *bytes, uint64_t less)
+{
+    *bytes -= less < *bytes ? less : *bytes;
+}
+
 int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,
                    struct err *err)
 {
@@ -439,9 +396,9 @@ int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *cap
                       tasks->running ? tasks->memory_mib : 0, capacity, err) < 0)
         return -1;
     tasks->memory_mib = capacity->memory_mib;
-    capacity->disk_promised_bytes -= tasks->assumed_bytes < capacity->disk_promised_bytes
-                                         ? tasks->assumed_bytes
-                                         : capacity->disk_promised_bytes;
+    capacity->memory_promised_mib += task_reverts_memory_mib(tasks, except);
+    take_off(&capacity->disk_promised_bytes, tasks->assumed_bytes);
+    take_off(&capacity->pool.data_used_bytes, tasks->assumed_bytes);
     capacity->state_full = tasks->state_full;
     return 0;
 }

@@ -78,7 +78,7 @@ static int gate_snapshot(struct task *task, const struct step *step, struct err 
     if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
         return -1;
     if (admit_disk(&capacity, mapped, "the snapshot", err) < 0) {
-        task->short_bytes = mapped - admit_disk_free_bytes(&capacity);
+        task->short_bytes = admit_disk_short_bytes(&capacity, mapped);
         return -1;
     }
     struct snapshot snapshot = {.created_ms = wall_ms(),

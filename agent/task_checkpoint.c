@@ -41,15 +41,22 @@ int task_prepare_checkpoint(struct task *task, const struct slice *slice,
     return 0;
 }
 
+/* The slice as it will be; what it owns stays the original's. */
+static struct slice restored_slice(const struct slice *slice, const struct snapshot *snapshot)
+{
+    struct slice restored = *slice;
+    slice_set_size(&restored, &snapshot->memory.size);
+    restored.domain_id = -1; /* the present domain goes first */
+    return restored;
+}
+
 /* The slice will run, and is promised its memory from here on. */
 int task_prepare_memory_revert(struct task *task, struct slice *slice,
                                const struct plan_facts *facts, struct err *err)
 {
     const struct snapshot *snapshot = facts->snapshots;
     struct capacity capacity;
-    struct slice restored = *slice; /* what it owns stays the original's */
-    slice_set_size(&restored, &snapshot->memory.size);
-    restored.domain_id = -1; /* the present domain goes first */
+    struct slice restored = restored_slice(slice, snapshot);
     if (check_volumes(slice, facts, err) < 0 ||
         tasks_capacity(task->tasks, slice->id, &capacity, err) < 0 ||
         admit_memory(&capacity, &restored, err) < 0)
@@ -71,6 +78,30 @@ bool task_find_reverted(struct task *task, struct snapshot *snapshot)
            snapshot_parse(request->operation, request->args, &args, &err) == 0 &&
            must(store_snapshot_find(task->tasks->config.store, args.snapshot, snapshot, &err),
                 &err) == 1;
+}
+
+static uint64_t revert_memory_mib(struct task *task)
+{
+    struct snapshot snapshot;
+    struct slice slice;
+    struct err err;
+    if (!task->prepared || !task_find_reverted(task, &snapshot) || !snapshot.memory.thin_id ||
+        must(store_slice_find(task->tasks->config.store, task->record.request.slice, &slice, &err),
+             &err) != 1)
+        return 0;
+    struct slice restored = restored_slice(&slice, &snapshot);
+    uint64_t now = admit_slice_memory_mib(&slice), then = admit_slice_memory_mib(&restored);
+    slice_free(&slice);
+    return then > now ? then - now : 0;
+}
+
+uint64_t task_reverts_memory_mib(struct tasks *tasks, const char *except)
+{
+    uint64_t memory_mib = 0;
+    for (struct task *task = tasks->first; task; task = task->next)
+        if (!except || strcmp(task->record.request.slice, except) != 0)
+            memory_mib += revert_memory_mib(task);
+    return memory_mib;
 }
 
 /* --- While it is at work ------------------------------------------------------------------------ */
@@ -112,10 +143,14 @@ int task_gate_memory(struct task *task, const struct step *step, struct err *err
     if (!take || find(task, &snapshot))
         return 0;
     if (snapshot_parse(OP_SNAPSHOT_CREATE, task->record.request.args, &args, err) < 0 ||
-        tasks_capacity(task->tasks, NULL, &capacity, err) < 0 ||
-        admit_disk(&capacity, mapped + step->bytes, "the snapshot with the slice's memory", err) <
-            0 ||
-        must(store_slice_find(task->tasks->config.store, task->record.request.slice, &slice,
+        tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
+        return -1;
+    if (admit_disk(&capacity, mapped + step->bytes, "the snapshot with the slice's memory", err) <
+        0) {
+        task->short_bytes = admit_disk_short_bytes(&capacity, mapped + step->bytes);
+        return -1;
+    }
+    if (must(store_slice_find(task->tasks->config.store, task->record.request.slice, &slice,
                               &store_error),
              &store_error) != 1)
         return -1;

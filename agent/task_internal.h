@@ -130,6 +130,11 @@ json_t *task_slice_result(struct task *task);
 void task_apply_done(struct task *task, json_t **result);
 void task_apply_failed(struct task *task);
 
+/* task_end.c: `error` NULL for well; takes `result` over, which may be NULL. In the caller's
+ * transaction. tasks_repeat_end tells the end of a request that is asked for once more. */
+void task_record_end(struct task *task, const struct err *error, json_t *result);
+void tasks_repeat_end(struct tasks *tasks, const char *id);
+
 /* task_room.c: disk images are a cache, which makes room when a request needs it. */
 /* Marks the image as the one used last; the caller puts it. */
 void task_image_used(struct task *task, struct image *image);
@@ -153,6 +158,9 @@ int task_prepare_memory_revert(struct task *task, struct slice *slice,
 int task_gate_memory(struct task *task, const struct step *step, struct err *err);
 void task_memory_saved(struct task *task, const json_t *output);
 void task_checkpoint_taken(struct task *task, const json_t *output);
+/* What slices that are being reverted will have more than they have now, other than `except`, which
+ * may be NULL: promised to them until the disk is swapped, and then their own. */
+uint64_t task_reverts_memory_mib(struct tasks *tasks, const char *except);
 /* The snapshot that a request reverts to; false for other requests. */
 bool task_find_reverted(struct task *task, struct snapshot *snapshot);
 void task_memory_swapped(struct task *task, struct slice *slice);

@@ -183,6 +183,8 @@ static void count_started(struct task *task, struct capacity *capacity)
             (slices[i].domain_id >= 0 || is_started(task, slices[i].id)))
             capacity->memory_promised_mib += admit_slice_memory_mib(&slices[i]);
     slices_free(slices, count);
+    capacity->memory_promised_mib +=
+        task_reverts_memory_mib(task->tasks, task->record.request.slice);
 }
 
 static int admit_start(struct task *task, const struct slice *slice, struct err *err)

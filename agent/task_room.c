@@ -96,6 +96,11 @@ bool task_make_room(struct tasks *tasks, uint64_t short_bytes)
     return true;
 }
 
+static bool is_for_want_of_room(const struct err *error)
+{
+    return error->code == ERR_INSUFFICIENT_DISK || error->code == ERR_POOL_FULL;
+}
+
 /* Whether the request could be prepared if all images that can go had gone. */
 static bool would_fit(struct task *task)
 {
@@ -113,7 +118,7 @@ static bool would_fit(struct task *task)
 
 bool task_wait_for_room(struct task *task, const struct err *error)
 {
-    if (error->code != ERR_INSUFFICIENT_DISK)
+    if (!is_for_want_of_room(error))
         return false;
     /* No image goes for a request that is refused all the same. */
     if (!task_collecting(task->tasks) && !would_fit(task))
@@ -137,8 +142,10 @@ bool task_put_back(struct task *task, const struct err *error)
     struct request_record *record = &task->record;
     struct tasks *tasks = task->tasks;
     struct err err;
-    if (error->code != ERR_INSUFFICIENT_DISK || task->again >= TASK_ATTEMPTS ||
-        is_to_be_terminated(task) || !task_make_room(tasks, task->short_bytes))
+    /* A pool that was found full by writing to it says nothing of how much would help. */
+    if (!is_for_want_of_room(error) || (error->code == ERR_POOL_FULL && !task->short_bytes) ||
+        task->again >= TASK_ATTEMPTS || is_to_be_terminated(task) ||
+        !task_make_room(tasks, task->short_bytes))
         return false;
     log_info("%s %s begins again when there is room", operation_name(record->request.operation),
              record->request.slice);
@@ -154,6 +161,7 @@ bool task_put_back(struct task *task, const struct err *error)
     outbox_flush(tasks->config.outbox);
     plan_free(&task->plan);
     task->prepared = false;
+    task->short_bytes = 0;
     task->wants_room = true;
     task->began = false;
     task->attempts = 0;

@@ -58,6 +58,29 @@ static bool waits_for(const struct task *task, const struct task *earlier)
     return task_image_exclusive(task) || task_image_exclusive(earlier);
 }
 
+static bool is_fetching(const struct task *task)
+{
+    if (task->worker && task->record.phase == REQUEST_RUNNING)
+        for (size_t i = task->record.step; i < task->plan.count; i++)
+            if (task->plan.steps[i].kind == STEP_IMAGE_IMPORT ||
+                task->plan.steps[i].kind == STEP_FILE_IMPORT)
+                return true;
+    return false;
+}
+
+/* A server of images may be slow without end: a quarter of the workers is kept for what needs none. */
+static bool must_wait_to_fetch(const struct task *task)
+{
+    enum operation operation = task->record.request.operation;
+    unsigned running = 0, workers = task->tasks->config.workers;
+    if (task->prepared || !task->image[0] ||
+        (operation != OP_IMAGE_FETCH && operation != OP_SLICE_PROVISION))
+        return false;
+    for (const struct task *other = task->tasks->first; other; other = other->next)
+        running += is_fetching(other);
+    return running > 0 && running >= workers - workers / 4 && task_image_exclusive(task);
+}
+
 /* Before a shutdown nothing new is begun but by the node itself. */
 bool task_is_held_back(const struct task *task)
 {
@@ -70,7 +93,8 @@ bool task_may_start(struct task *task)
     if (task->wants_room && !task->prepared && !task->record.internal &&
         task_collecting(task->tasks))
         return false;
-    if ((task_stays(task) && !task_may_follow(task->tasks)) || task_export_must_wait(task))
+    if ((task_stays(task) && !task_may_follow(task->tasks)) || task_export_must_wait(task) ||
+        must_wait_to_fetch(task))
         return false;
     for (const struct task *earlier = task->tasks->first; earlier != task; earlier = earlier->next)
         if (!task_is_held_back(earlier) && waits_for(task, earlier))

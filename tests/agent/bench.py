@@ -13,6 +13,7 @@ from audit import Store, audit, summary
 from images import Images
 from node import RELEASE, Connection, Node, Refused, wait_until
 from operations import Operation, World
+from view import View, audit_view
 
 KEPT = ("state", "sim", "kernels", "console")
 
@@ -39,7 +40,9 @@ class Bench:
         self.node.start()
         operation.prepare(self.world)
         self.node.idle()
-        self.before = summary(audit(self.node))
+        store = audit(self.node)
+        self.before = summary(store)
+        self.view = View(self.node.asked, store.events)
         self.node.stop()
         self.template.mkdir()
         self._copy(self.node.folder, self.template)
@@ -79,6 +82,7 @@ class Bench:
 
     def ask(self, request: str) -> tuple[Connection, int]:
         connection = self.node.connect()
+        self.node.asked[request] = self.operation.op, self.slice, self.args
         return connection, connection.send(self.operation.op, {
             "id": request, "slice": self.slice, "args": self.args, "wait": True})
 
@@ -101,9 +105,13 @@ class Bench:
         return path.read_text().splitlines() if path.exists() else []
 
     def restart(self, request: str) -> dict[str, Any]:
-        """After the agent was killed. It may not have known of the request yet."""
+        """After the agent was killed."""
         assert self.node.process is not None
         self.node.wait_killed()
+        return self.resume(request)
+
+    def resume(self, request: str) -> dict[str, Any]:
+        """The agent starts, and may not have known of the request yet."""
         self.node.start()
         try:
             self.world.ended = self.node.wait(request)
@@ -121,7 +129,7 @@ class Bench:
         audit(self.node)
         self.operation.check(self.world)
         self.node.idle()
-        audit(self.node)
+        audit_view(self.view, self.node.asked, audit(self.node))
 
     def verify_failed(self, request: str, code: str = "storage_error") -> Store:
         """Nothing is left over; and the same once more, as someone else's request, succeeds."""
@@ -129,6 +137,7 @@ class Bench:
         assert self.world.ended["phase"] == "failed", self.world.ended
         assert self.world.ended["error"]["code"] == code, self.world.ended
         store = audit(self.node)
+        audit_view(self.view, self.node.asked, store)
         if self.undone(store, request):
             now = summary(store)
             if self.operation.op == "slice.provision":  # an image that has come whole stays
@@ -169,6 +178,25 @@ class Bench:
         else:
             self.verify_done()
         return died
+
+    def cut_at(self, moment: int) -> None:
+        """The node loses its power there. Whether the request is done or fails when it is back, nothing is left over,
+        and what should run does."""
+        counts, request = self.begin(), str(uuid.uuid4())
+        self.settings(kill_moment=counts["moments"] + moment)
+        self.run(request)
+        self.settings()
+        self.node.power_cut()
+        self.resume(request)
+        wait_until(self.as_desired, "what should run does, and nothing else")
+        self.node.idle()
+        audit_view(self.view, self.node.asked, audit(self.node))
+        if self.world.ended["phase"] == "done" and self.operation.lasts:
+            self.operation.check(self.world)
+
+    def as_desired(self) -> bool:
+        return all((slice_["state"] in ("running", "paused")) == (slice_["desired"] == "running")
+                   for slice_ in self.node.slices().values())
 
     def fail(self, *faults: Fault) -> tuple[bool, list[str]]:
         """Whether the request was undone for it, and its moments."""

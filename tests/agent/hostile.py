@@ -35,6 +35,7 @@ class Hostile:
         self.keep = True  # the events
         self.node: str | None = None  # the id that the next enrolment gives; None for any
         self.acknowledged = 0
+        self.poll_wait = 10  # seconds
         self.requests: list[dict[str, Any]] = []
         self.given = 0  # of the requests: those that the node has taken for sure
         self.calls: dict[str, int] = {}
@@ -84,17 +85,17 @@ class Hostile:
         return {"node_id": node, "certificate": certificate, "ca": self.authority.pem}
 
     def on_register(self, request: Request) -> dict[str, Any]:
-        return {"heartbeat_seconds": 5, "poll_wait_seconds": 10, "acknowledged": self.acknowledged}
+        return {"heartbeat_seconds": 5, "poll_wait_seconds": self.poll_wait, "acknowledged": self.acknowledged}
 
     def on_requests(self, request: Request) -> dict[str, Any]:
         after = request.path.partition("after=")[2]
         seen = int(after) if after.isdigit() else 0
         with self.lock:
-            end = time.monotonic() + 10
+            self.given = max(self.given, seen)
+            end = time.monotonic() + self.poll_wait
             while len(self.requests) <= seen and time.monotonic() < end and self.server:
                 self.lock.wait(0.2)
             given = self.requests[seen:seen + REQUESTS_MAX]
-            self.given = seen
             return {"requests": given, "cursor": str(seen + len(given))}
 
     def on_events(self, request: Request) -> dict[str, Any]:

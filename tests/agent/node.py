@@ -104,6 +104,8 @@ class Node:
         self.sim = self.folder / "sim"
         self.log_path = self.folder / "log"
         self.storage = storage
+        # What was asked for, by id, as a controller remembers it: operation, slice, arguments.
+        self.asked: dict[str, tuple[str, str | None, dict[str, Any]]] = {}
         self.wrapper: list[str] = []  # what sliced runs under
         self.process: subprocess.Popen[bytes] | None = None
         Node.there.add(self)
@@ -272,6 +274,7 @@ class Node:
                **args: Any) -> str:
         """Queues a request and returns its id."""
         request = request or str(uuid.uuid4())
+        self.asked[request] = op, slice_id, args
         self.call(op, id=request, slice=slice_id, args=args)
         return request
 

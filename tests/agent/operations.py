@@ -53,6 +53,7 @@ class Operation:
     check: Callable[[World], None]
     settings: dict[str, Any] = field(default_factory=dict)
     forward: bool = False  # its plan has no way back, or no steps: it cannot be cancelled half way
+    lasts: bool = True  # what `check` looks at is still so when the node has lost its power
 
 
 # Operations that change nothing in the backend: there is nothing to be left half done.
@@ -305,9 +306,9 @@ OPERATIONS = [
     Operation("clone", "slice.provision", _to_clone, _clone(disk_gib=2), _is_running),
     Operation("clone-stopped", "slice.provision", _to_clone, _clone(desired="stopped"), _is_stopped),
     Operation("resize", "slice.resize", _room_to_grow, _slice(vcpus=2, memory_mib=300, disk_gib=3),
-              _is_resized),
+              _is_resized, lasts=False),
     Operation("resize-later", "slice.resize", World.provision, _slice(vcpus=2, memory_mib=300),
-              _is_resized_later),
+              _is_resized_later, lasts=False),
     Operation("resize-stopped", "slice.resize", _stopped, _slice(vcpus=2, memory_mib=300, disk_gib=3),
               _is_stopped, forward=True),
     Operation("start", "slice.start", _stopped, _slice(), _is_running),
@@ -315,7 +316,7 @@ OPERATIONS = [
     Operation("stop-force", "slice.stop", World.provision, _slice(force=True), _is_stopped,
               forward=True),
     Operation("reboot", "slice.reboot", World.provision, _slice(timeout_seconds=1), _is_running),
-    Operation("pause", "slice.pause", World.provision, _slice(), _is_paused),
+    Operation("pause", "slice.pause", World.provision, _slice(), _is_paused, lasts=False),
     Operation("unpause", "slice.unpause", _paused, _slice(), _is_running),
     Operation("start-paused", "slice.start", _paused, _slice(), _is_running),
     Operation("stop-paused", "slice.stop", _paused, _slice(timeout_seconds=1), _is_stopped),
@@ -337,11 +338,11 @@ OPERATIONS = [
     Operation("export-since", "snapshot.export", _exportable, lambda world: (world.slice, {
         "snapshot": world.other, "url": receiver().url, "since": world.image["older"]}), _exported),
     Operation("checkpoint", "snapshot.create", _with_memory, _on_snapshot(name="s", memory=True),
-              _has_checkpoint),
+              _has_checkpoint, lasts=False),
     Operation("checkpoint-revert", "snapshot.revert", _checkpoint_passed,
-              _on_snapshot(restart=True), _as_it_was),
+              _on_snapshot(restart=True), _as_it_was, lasts=False),
     Operation("checkpoint-revert-stopped", "snapshot.revert", _checkpoint_stopped, _on_snapshot(),
-              _as_it_was),
+              _as_it_was, lasts=False),
     Operation("checkpoint-delete", "snapshot.delete", _checkpoint_passed, _on_snapshot(),
               _has_no_snapshot, forward=True),
     Operation("fetch", "image.fetch", _image, lambda world: (None, world.image), _image_there),

@@ -147,6 +147,39 @@ def test_slice_that_has_no_memory_to_come_back_to(node: Node, small: dict[str, A
     assert node.slices()[slice_id]["desired"] == "stopped"
 
 
+@pytest.mark.parametrize("end", ["killed", "cancelled"])
+def test_memory_is_reserved_from_the_beginning(node: Node, small: dict[str, Any], end: str) -> None:
+    """Slices that are smaller now than in their snapshots: two reverts never get the same memory, and
+    who comes later is refused before anything is done."""
+    slices = [provision(node, small, memory_mib=512) for _ in range(2)]
+    taken = [checkpoint(node, slice_id) for slice_id in slices]
+    for slice_id in slices:
+        node.do("slice.stop", slice_id, force=True)
+        node.do("slice.resize", slice_id, memory_mib=128)
+    clones = calls(node)["snapshot"]
+    node.settings(memory_mib=800, delay_ms={"snapshot": 60000})
+    first = node.submit("snapshot.revert", slices[0], snapshot=taken[0])
+    wait_until(lambda: calls(node)["snapshot"] > clones, "its new disk is being made")
+    if end == "killed":
+        node.kill()
+        node.start()
+    error = refused(node, "snapshot.revert", slices[1], snapshot=taken[1])
+    assert error.code == "insufficient_memory"
+    error = refused(node, "slice.provision", str(uuid.uuid4()), **slice_args(small, memory_mib=400))
+    assert error.code == "insufficient_memory"
+    node.settings(memory_mib=800)
+    if end == "killed":
+        node.kill()
+        node.start()
+        assert node.wait(first)["phase"] == "done"
+        assert node.domains()[slices[0]]["given_mib"] == 512
+    else:
+        node.call("request.cancel", args={"request": first})
+        assert node.wait(first)["error"]["code"] == "cancelled"
+        node.do("snapshot.revert", slices[1], snapshot=taken[1])
+        assert [node.state(slice_id) for slice_id in slices] == ["stopped", "running"]
+
+
 @pytest.mark.parametrize("running", [True, False])
 def test_damaged_memory_is_never_restored(node: Node, small: dict[str, Any], running: bool) -> None:
     slice_id = provision(node, small)

@@ -72,6 +72,11 @@ def test_killed_at_each_moment(benches: Benches) -> None:
     assert len(benches.moments) - sum(map(bool, died)) <= 4
 
 
+def test_power_cut_at_each_moment(benches: Benches) -> None:
+    benches.run({f"power cut at {number} {moment}": lambda bench, n=number: bench.cut_at(n)
+                 for number, moment in enumerate(benches.moments, 1)})
+
+
 def test_each_call_fails_once(benches: Benches) -> None:
     """Before the point of no return all is taken back, after it the call is made again."""
     def fail(bench: Bench, fault: Fault) -> None:

@@ -240,6 +240,8 @@ def test_slicectl_is_killed(subject: Subject) -> None:
 def test_reader_stands_still(subject: Subject) -> None:
     done = slicectl_export(subject.node, subject.slice, "one", "--stall", "1",
                            stdout=subprocess.PIPE)
+    # Not idle() first: before slicectl has asked, the node has nothing to do either. And it ends by itself.
+    done.wait(60)
     subject.node.idle()
     subject.check_clean()
     errors = done.communicate(timeout=60)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -225,3 +226,19 @@ def test_what_the_boot_scripts_found_reaches_the_controller(make_node: Callable[
     (folder / "storage").unlink()
     wait_well(node)
     assert "the agent ended (code 1)" in node.log()
+
+
+def test_log_that_nobody_reads_holds_nothing_up(make_node: Callable[..., Node], small: dict[str, Any]) -> None:
+    """As svlogd does that cannot write: it leaves the agent's pipe full."""
+    node = make_node()
+    os.mkfifo(node.log_path)
+    pipe = os.open(node.log_path, os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, bytes(4096))
+    node.start()
+    slice_id = provision(node, small)
+    assert node.state(slice_id) == "running"
+    node.kill()
+    node.log_path.unlink()
+    os.close(pipe)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from audit import Store
 from hostile import Hostile, Request, new_request
-from node import Node, slice_args, wait_until
+from node import RELEASE, Node, slice_args, wait_until
 from test_controller import problem, session
 
 
@@ -76,6 +76,48 @@ def test_away_for_long_and_more_events_than_are_kept(away: Node, hostile: Hostil
     hostile.ask({"id": requests[0], "op": "slice.console", "slice": slice_id,
                  "args": {"bytes": 10}, "deadline": None})
     wait_until(lambda: hostile.ended(requests[0]), "the end is told once more", 60)
+
+
+@pytest.mark.parametrize("events_kept", [100000, 1000])
+def test_repeated_request_of_long_ago(make_node: Callable[..., Node], hostile: Hostile,
+                                      events_kept: int) -> None:
+    """A controller that gives requests and takes no events: what it asked for is carried out once,
+    whatever number of others have ended since, and also when the events were dropped."""
+    node = make_node(hostile.conf(), programs=RELEASE)
+    node.start("--events", str(events_kept))
+    ready(node)
+    silent = True
+
+    def fault(call: str, request: Request) -> bool:
+        if call == "events" and silent:
+            request.answer(503, {"error": {"code": "internal", "message": "full"}})
+        return call == "events" and silent
+
+    hostile.fault = fault
+    volume = str(uuid.uuid4())
+    asked = new_request("volume.create", volume=volume, name="once", size_gib=1)
+    hostile.ask(asked)
+    wait_until(lambda: node.call("volume.list"), "the volume is made")
+    node.do("volume.delete", volume=volume)
+    first = node.wait(asked["id"])
+    connection = node.connect()
+    for _ in range(2200):
+        connection.call("slice.start", slice=volume, wait=True)  # which is not there
+    connection.close()
+    node.stop()
+    node.start("--events", str(events_kept))
+    hostile.ask(asked)
+    wait_until(lambda: hostile.requests_given() == 2, "it is taken again")
+    node.idle()
+    assert node.wait(asked["id"]) == first and first["phase"] == "done"
+    assert node.call("volume.list") == []
+    silent = False
+    wait_until(lambda: hostile.ended(asked["id"]), "the end arrives", 60)
+    wait_until(lambda: idle_outbox(node), "all arrives", 60)
+    told = [event for event in hostile.events if event["request"] == asked["id"]
+            and event["type"] in ("request.done", "request.failed")]
+    assert [(event["type"], event["result"]) for event in told] == [
+        ("request.done", first["result"])]
 
 
 @pytest.mark.parametrize("kind", ["status 500", "status 503", "garbage", "closed", "half", "empty"])
@@ -157,16 +199,17 @@ def test_event_that_the_controller_refuses(away: Node, hostile: Hostile) -> None
 
 def test_controller_that_refuses_every_event(away: Node, hostile: Hostile) -> None:
     """Of another version, say: not one event after another is given up."""
-    refuse = True
+    refuse, refused = True, []
 
     def fault(call: str, request: Request) -> bool:
         if call == "events" and refuse:
+            refused.append(request)
             request.answer(400, {"error": {"code": "unknown_field", "message": "/events: ?"}})
         return call == "events" and refuse
 
     hostile.fault = fault
     requests = work(away, 5)
-    wait_until(lambda: hostile.calls["events"] > 6, "the node has tried")
+    wait_until(lambda: len(refused) > 6, "the node has tried")
     refuse = False
     wait_until(lambda: hostile.ended(requests[-1]), "the last end arrives", 60)
     assert len([event for event in hostile.events if "was refused" in str(event["error"])]) == 1
@@ -225,15 +268,21 @@ def test_name_that_is_not_found(make_node: Callable[..., Node], hostile: Hostile
     wait_until(lambda: hostile.ended(asked["id"]), "the request is answered", 60)
 
 
-def test_store_is_small_again_after_a_long_absence(away: Node, hostile: Hostile) -> None:
+def test_store_is_small_again_after_a_long_absence(
+        make_node: Callable[..., Node], hostile: Hostile, small: dict[str, Any]) -> None:
     """Events of many megabytes: the log and the file do not stay at their largest."""
-    slice_id = next(iter(away.slices()))
+    away = make_node(hostile.conf(), programs=RELEASE)
+    away.start("--events", "400")
+    ready(away)
+    slice_id = str(uuid.uuid4())
+    away.do("slice.provision", slice_id, **slice_args(small))
     (away.folder / "console" / f"guest-{slice_id}.log").write_bytes(b"x" * 900000)
     hostile.stop()
-    for _ in range(60):
+    for _ in range(80):  # more than the 64 MiB that are kept
         away.do("slice.console", slice_id, bytes=900000)
     store = away.folder / "state" / "sliced.db"
-    assert total(store) < 200 << 20, "the oldest were dropped"
+    assert total(store) < 200 << 20
+    assert "events were dropped" in away.log()
     hostile.start()
     ready(away)
     wait_until(lambda: hostile.events and hostile.acknowledged > 100

@@ -220,7 +220,9 @@ def test_slicectl(node: Node, small: dict[str, Any]) -> None:
     refused = node.slicectl("start", "web")
     assert refused.returncode == 1 and "no slice web" in refused.stderr
     assert node.slicectl("start", str(uuid.uuid4())).returncode == 1
-    assert node.slicectl("nonsense").returncode == 2
+    assert "unknown command nonsense" in node.slicectl("nonsense").stderr
+    wrong = node.slicectl("stop")
+    assert wrong.returncode == 2 and "slicectl: stop: wrong arguments" in wrong.stderr
     node.stop()
     assert node.slicectl("status").returncode == 3
 

@@ -174,5 +174,7 @@ def test_slicectl(node: Node, small: dict[str, Any]) -> None:
     assert node.slicectl("resize", slice_id, "--disk-gib", "2", "--memory-mib", "99").returncode == 0
     assert sizes(node, slice_id) == (1, 99, 2)
     assert node.slicectl("resize", slice_id).returncode == 2
+    refused = node.slicectl("resize", slice_id, "--vcpus", "2x")
+    assert refused.returncode == 2 and "--vcpus 2x: must be a number" in refused.stderr
     refused_shrink = node.slicectl("resize", "--disk-gib", "1", slice_id)
     assert refused_shrink.returncode == 1 and "only grows" in refused_shrink.stderr

@@ -36,6 +36,12 @@ def pool(node: Node, mib: int, **settings: Any) -> None:
     node.settings(pool_mib=SLICE_MIB + mib, **settings)
 
 
+def pool_used(node: Node, mib: int, **settings: Any) -> None:
+    """A pool with room for everything by what is promised, of which `mib` more than allowed are used,
+    the three images' nine included."""
+    node.settings(pool_mib=3000, data_used_mib=2850 - 1 - 9 + mib, **settings)
+
+
 def there(node: Node, cache: list[dict[str, Any]]) -> list[int]:
     """Which of the images are ready."""
     ready = {image["id"] for image in node.call("image.list") if image["ready"]}
@@ -92,6 +98,58 @@ def test_no_image_goes_in_vain(node: Node, cache: list[dict[str, Any]]) -> None:
         node.do("slice.provision", str(uuid.uuid4()), **slice_args(cache[0], disk_gib=2))
     assert refused.value.code == "insufficient_disk"
     assert there(node, cache) == [0, 1, 2]
+
+
+REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "snapshot.create": ("running", {"name": "s", "snapshot": str(uuid.uuid4())}),
+    "slice.resize": ("running", {"disk_gib": 2}),
+    "volume.create": ("", {"volume": str(uuid.uuid4()), "name": "v", "size_gib": 1}),
+}
+
+
+@pytest.mark.parametrize("op", ["slice.provision", "image.fetch", *REQUESTS])
+def test_pool_that_is_used_up_to_its_limit(node: Node, images: Images, cache: list[dict[str, Any]],
+                                           op: str) -> None:
+    """By what is in use, not by what is promised: the same images go, and the request goes on."""
+    slice_id = str(uuid.uuid4())
+    state, args = REQUESTS.get(op, ("", {}))
+    if state:
+        node.do("slice.provision", slice_id, **slice_args(images.add(b"BOOTS!")))
+    pool_used(node, 4)
+    if op == "slice.provision":
+        node.do(op, slice_id, **slice_args(cache[0]))
+        assert there(node, cache) == [0]
+    elif op == "image.fetch":
+        node.do(op, **images.add(bytes(MIB)))
+        assert there(node, cache) == [2]
+    else:
+        node.do(op, slice_id if state else None, **args)
+        assert there(node, cache) == [2]
+
+
+def test_pool_that_images_cannot_help(node: Node, cache: list[dict[str, Any]]) -> None:
+    """Slices or the metadata have used it up: no image goes, and the request is refused."""
+    for mib, settings in ((7, {}), (4, {"metadata_percent": 90})):
+        pool_used(node, mib, **settings)
+        with pytest.raises(Refused) as refused:  # two of the three could go
+            node.do("slice.provision", str(uuid.uuid4()), **slice_args(cache[0]))
+        assert refused.value.code == "pool_full"
+    assert there(node, cache) == [0, 1, 2]
+
+
+def test_pool_that_fills_while_a_snapshot_is_measured(node: Node,
+                                                      cache: list[dict[str, Any]]) -> None:
+    slice_id, snapshot = str(uuid.uuid4()), str(uuid.uuid4())
+    node.do("slice.provision", slice_id, **slice_args(cache[0], desired="stopped"))
+    moments = json.loads((node.sim / "calls.json").read_text())["moments"]
+    # After three commits its disk is activated, to be measured.
+    node.settings(hold_moment=moments + 7)
+    request = node.submit("snapshot.create", slice_id, snapshot=snapshot, name="s")
+    wait_until((node.sim / "held").exists, "it is measured")
+    pool_used(node, 2 - 3)  # the slice's disk takes three
+    assert node.wait(request)["phase"] == "done"
+    assert there(node, cache) == [0, 2]
+    assert [item["id"] for item in node.slices()[slice_id]["snapshots"]] == [snapshot]
 
 
 def test_kernels_stay(node: Node, images: Images, cache: list[dict[str, Any]]) -> None:

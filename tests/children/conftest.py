@@ -17,8 +17,9 @@ from session import NODE, Session
 def _programs() -> None:
     """The sanitised host build, unless other programs were named."""
     if PROGRAMS == ROOT / "out" / "agent-host":
-        subprocess.run(["make", "-s", "-C", str(ROOT / "agent"), "BUILD=host", "sliced-net",
-                        "sliced-import", "sliced-export"], check=True)
+        (ROOT / "out").mkdir(exist_ok=True)
+        subprocess.run(["flock", ROOT / "out" / "agent.lock", "make", "-s", "-C", ROOT / "agent", "BUILD=host",
+                        "sliced-net", "sliced-import", "sliced-export"], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,14 @@ TEST(admit_refuses_before_the_pool_is_full)
     capacity.pool.data_used_bytes = 95 * GIB;
     CHECK_NUMBER(-1, admit_pool(&capacity, &err));
     CHECK_NUMBER(ERR_POOL_FULL, err.code);
+    CHECK_NUMBER(1, admit_disk_short_bytes(&capacity, GIB));
+    capacity.pool.data_used_bytes = 95 * GIB - 1;
+    CHECK_NUMBER(0, admit_pool(&capacity, &err));
+    CHECK_NUMBER(0, admit_disk_short_bytes(&capacity, GIB));
+    capacity.pool.data_used_bytes = 96 * GIB;
+    CHECK_NUMBER(GIB + 1, admit_disk_short_bytes(&capacity, GIB));
+    capacity.disk_promised_bytes = 98 * GIB;
+    CHECK_NUMBER(3 * GIB, admit_disk_short_bytes(&capacity, 5 * GIB));
     capacity = node();
     capacity.pool.metadata_used_bytes = 85;
     CHECK_NUMBER(-1, admit_pool(&capacity, &err));

@@ -47,8 +47,8 @@ LIBRARIES = {
     "libdevmapper.h": {"be_thin"},
     "sqlite3.h": {"store", "be_sim"},
     "curl/": {"net", "net_main"},
-    "mbedtls/": {"net", "export"},
-    "nettle/": {"import"},
+    "mbedtls/": {"net"},
+    "nettle/": {"import", "export"},
     "zlib.h": {"decompress", "compress", "import"},
     "zstd": {"decompress", "compress", "import"},
     "lzma.h": {"decompress", "memory_stream"},
@@ -59,8 +59,8 @@ SYMBOLS = {
     r"dm_task_": {"be_thin"},
     r"sqlite3_": {"store", "be_sim"},
     r"curl_": {"net", "net_main"},
-    r"mbedtls_": {"net", "export"},
-    r"nettle_": {"import"},
+    r"mbedtls_": {"net"},
+    r"nettle_": {"import", "export"},
 }
 
 # Pure: the same input gives the same output, nothing else is read or changed.

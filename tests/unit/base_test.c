@@ -211,6 +211,9 @@ TEST(identifiers)
     CHECK(!uuid_valid(""));
     CHECK(hex_valid("00ff", 2) && !hex_valid("00f", 2) && !hex_valid("00fff", 2));
     CHECK(!hex_valid("00FF", 2));
+    char hex[7];
+    hex_write(hex, (const unsigned char *)"\x00\x9a\xff", 3);
+    CHECK_TEXT("009aff", hex);
 }
 
 TEST(whole_reads_and_writes)

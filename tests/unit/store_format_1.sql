@@ -26,3 +26,5 @@ INSERT INTO settings VALUES ('thin_id', '7');
 INSERT INTO images VALUES (
     1, '00000000-0000-4000-8000-000000000001', 0, 3, 'https://h/x', 'ab', 5, 1048576, 65536, 3, 1);
 INSERT INTO events VALUES (12, '{"type": "node.problem"}');
+INSERT INTO requests VALUES (
+    1, '00000000-0000-4000-8000-000000000002', 'slice.stop', '', '{}', 0, 0, 3, 0, NULL, NULL, NULL, NULL);

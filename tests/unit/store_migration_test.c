@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define IMAGE "00000000-0000-4000-8000-000000000001"
+#define REQUEST "00000000-0000-4000-8000-000000000002"
 
 TEST(store_takes_over_the_first_format)
 {
@@ -15,7 +16,10 @@ TEST(store_takes_over_the_first_format)
                   " c.executescript(open('%s/tests/unit/store_format_1.sql').read())\"",
                   path, ROOT);
     struct store *store = NULL;
+    struct request_record record;
     struct image image;
+    const struct volume volume = {.id = IMAGE, .size_gib = 2, .thin_id = 11};
+    struct volume found;
     uint32_t thin_id;
     size_t count;
     struct err err;
@@ -34,6 +38,12 @@ TEST(store_takes_over_the_first_format)
         CHECK_NUMBER(8 + i, thin_id);
         CHECK_NUMBER(0, store_events_count(store, &count, &err));
         CHECK_NUMBER(1, count);
+        /* Of things that the first format did not know there is none yet, and can be. */
+        CHECK_NUMBER(i, store_volume_find(store, IMAGE, &found, &err));
+        CHECK_NUMBER(0, store_volume_put(store, &volume, &err));
+        CHECK_NUMBER(1, store_request_find(store, REQUEST, &record, &err));
+        CHECK(record.phase == REQUEST_DONE && record.end_seq == 12);
+        request_record_free(&record);
         store_close(store);
     }
 }

@@ -243,30 +243,6 @@ TEST(store_requests)
     store_close(store);
 }
 
-TEST(store_requests_are_trimmed)
-{
-    static const char *const ids[] = {ONE, TWO, THREE};
-    struct store *store = open_store(":memory:");
-    struct request_record record;
-    struct err err;
-
-    for (unsigned i = 0; i < 3; i++) {
-        struct request request = make_request(ids[i]);
-        CHECK_NUMBER(1, store_request_add(store, &request, false, &err));
-        record = (struct request_record){.request = request,
-                                         .phase = i == 1 ? REQUEST_RUNNING : REQUEST_DONE};
-        CHECK_NUMBER(0, store_request_update(store, &record, &err));
-        request_free(&request);
-    }
-    CHECK_NUMBER(0, store_requests_trim(store, 1, &err));
-    CHECK_NUMBER(0, store_request_find(store, ONE, &record, &err));
-    for (unsigned i = 1; i < 3; i++) {
-        CHECK_NUMBER(1, store_request_find(store, ids[i], &record, &err));
-        request_record_free(&record);
-    }
-    store_close(store);
-}
-
 static void add_events(struct store *store, int count, int64_t first)
 {
     CLEANUP_JSON json_t *event = json_pack("{s:s}", "type", "node.problem");
@@ -288,11 +264,18 @@ TEST(store_events_keep_their_order)
     struct err err;
 
     add_events(store, 5, 1);
-    CHECK_NUMBER(0, store_events(store, 2, 2, &events, &err));
+    CHECK_NUMBER(0, store_events(store, 2, 2, 1000, &events, &err));
     CHECK_NUMBER(2, json_array_size(events));
     CHECK_NUMBER(3, json_integer_value(json_object_get(json_array_get(events, 0), "seq")));
     CHECK_TEXT("node.problem",
                json_string_value(json_object_get(json_array_get(events, 1), "type")));
+    json_decref(events);
+    CHECK_NUMBER(
+        0, store_events(store, 0, 100, 2 * strlen("{\"type\":\"node.problem\"}"), &events, &err));
+    CHECK_NUMBER(2, json_array_size(events));
+    json_decref(events);
+    CHECK_NUMBER(0, store_events(store, 0, 100, 0, &events, &err));
+    CHECK_NUMBER(1, json_array_size(events));
     json_decref(events);
     CHECK_NUMBER(0, store_events_acknowledge(store, 3, &err));
     CHECK_NUMBER(0, store_events_count(store, &count, &err));
@@ -317,7 +300,7 @@ TEST(store_younger_than_the_node_goes_on_above)
     CHECK_NUMBER(0, store_events_acknowledge(store, 0, &err));
     add_events(store, 2, 1);
     CHECK_NUMBER(0, store_events_acknowledge(store, 500, &err));
-    CHECK_NUMBER(0, store_events(store, 500, 10, &events, &err));
+    CHECK_NUMBER(0, store_events(store, 500, 10, 1000, &events, &err));
     CHECK_NUMBER(2, json_array_size(events));
     CHECK_NUMBER(501, json_integer_value(json_object_get(json_array_get(events, 0), "seq")));
     json_decref(events);

@@ -220,21 +220,3 @@ TEST(store_volumes)
     CHECK_NUMBER(0, store_volume_find(store, TWO, &found, &err));
     store_close(store);
 }
-
-TEST(store_takes_over_a_file_without_volumes)
-{
-    CLEANUP_FREE char *path = xasprintf("%s/sliced.db", unit_folder());
-    CLEANUP_FREE char *command =
-        xasprintf("python3 -c \"import sqlite3; c = sqlite3.connect('%s');"
-                  " c.executescript(open('%s/tests/unit/store_format_1.sql').read())\"",
-                  path, ROOT);
-    struct store *store = NULL;
-    struct err err;
-
-    CHECK_NUMBER(0, system(command));
-    if (!CHECK_NUMBER(0, store_open(path, &store, &err)))
-        return;
-    put_slice(store, ONE);
-    CHECK_NUMBER(0, store_volume_put(store, &pair[0], &err));
-    store_close(store);
-}
