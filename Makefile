@@ -81,7 +81,7 @@ GUEST ?= small
 T ?= 60
 CUTS ?= 200
 
-.PHONY: run test check soak soak-sim bench fuzz clean
+.PHONY: run test check soak soak-cycles soak-sim bench fuzz clean
 run: all guest-$(GUEST) ## boot a node in QEMU with a running slice: make run [GUEST=debian]
 	@$(alone) scripts/run --guest $(GUEST) $(RUN_OPTIONS)
 
@@ -93,6 +93,9 @@ check: ## formatting, linters, layout
 
 soak: all guest-small ## power cuts without end: make soak CUTS=200 [SEED=1]
 	@$(alone) $(PYTHON) -B tests/system/power.py --cuts $(CUTS) $(if $(SEED),--seed $(SEED))
+
+soak-cycles: all guest-small ## slices come and go on the real image: make soak-cycles CYCLES=200
+	@$(alone) $(PYTHON) -B tests/system/cycles.py --cycles $(or $(CYCLES),200)
 
 soak-sim: ## provision and terminate on the simulated node: make soak-sim CYCLES=10000
 	@CYCLES=$(or $(CYCLES),10000) $(PYTHON) -B -m pytest -p no:cacheprovider -s -q tests/agent/test_exactness.py -k cycles

@@ -108,6 +108,7 @@ def test_a_conf_is_written_in_place_shown_and_cleared(iso: Path, tmp_path: Path)
         ("name=x\n" + "# filler\n" * 8000, "the slot holds"),
         ("name=\0\n", "not a text file"),
     ],
+    ids=["unknown-key", "bad-value", "too-long", "not-text"],
 )
 def test_a_bad_conf_is_refused_and_the_image_left_alone(iso: Path, tmp_path: Path, text: str, reason: str) -> None:
     conf = tmp_path / "slicenode.conf"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from node import REPOSITORY, Node  # noqa: E402
+
+
+SETUP_SECONDS = 10.0
+# The files that take longest come first, lest one worker ends alone with one of them.
+LONGEST = ("test_debian", "test_power", "test_slices", "test_sick", "test_checkpoint", "test_boot")
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,28 @@ def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
             image.unlink()
 
 
-def pytest_configure() -> None:
-    """A test run that is told to end cleans up like one that is interrupted at the keyboard."""
+def pytest_configure(config: pytest.Config) -> None:
+    """A test run that is told to end cleans up like one that is interrupted at the keyboard, also where a shell has
+    started it in the background, which ignores the keyboard's signal. A worker of several is interrupted by SIGINT."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    config.addinivalue_line("markers", "alone: needs the whole host; tests/run gives it a level of its own")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+    items.sort(key=place)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Says what each test took, and the boot before it: a level that lasts the better part of an hour shows how far
+    it is."""
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    if not is_worker and (report.when == "call" or report.outcome != "passed" or report.duration > SETUP_SECONDS):
+        print(f"\n{report.duration:6.0f} s  {report.nodeid} {report.when} {report.outcome}", flush=True)

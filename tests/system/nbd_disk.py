@@ -4,6 +4,7 @@
     node.start(..., "--disk", f"nbd:{disk.socket_path}")
     node.power_off()
     disk.lose(random.Random(7), 0.5)    # what was written and not flushed: each sector stays or is lost
+    disk.freeze_at(FLUSH, 3)    # the third flush that has work is never answered: the moment to cut the power
     disk.sick = [range(4 << 20, 5 << 20)]    # reading or writing there is an I/O error
 
 Writes go to the file at once, and what they replaced is remembered until the next flush: that is the disk's volatile
@@ -65,6 +66,10 @@ class NbdDisk:
         self.flushes = 0
         self.writes = 0
         self.delay_seconds = 0.0
+        self.freeze_command = -1
+        self.freeze_count = 0
+        self.frozen = threading.Event()
+        self.thawed = threading.Event()
         # a Unix socket's path must be short, pytest's folders are long
         self.folder = tempfile.TemporaryDirectory(prefix="slicenode-disk-")
         self.socket_path = Path(self.folder.name) / "nbd"
@@ -74,17 +79,41 @@ class NbdDisk:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
+        self.thaw()
         self.listener.close()
         self.folder.cleanup()
         os.close(self.file)
 
     # --- power ---------------------------------------------------------------------------------
 
+    def freeze_at(self, command: int, count: int) -> None:
+        """The count-th command of that kind from now that finds something unflushed is not carried out, and nothing is
+        answered from then on: `frozen` is set, and the client waits until it is killed and `lose` or `thaw` is called.
+        """
+        with self.lock:
+            self.frozen.clear()
+            self.thawed.clear()
+            self.freeze_command, self.freeze_count = command, count
+
+    def thaw(self) -> None:
+        with self.lock:
+            self.freeze_command = -1
+        self.thawed.set()
+
+    def _is_frozen(self, command: int) -> bool:
+        with self.lock:
+            if self.freeze_command == command and self.cache and not self.frozen.is_set():
+                self.freeze_count -= 1
+                if self.freeze_count == 0:
+                    self.frozen.set()
+            return self.freeze_command >= 0 and self.frozen.is_set()
+
     def lose(self, chance: random.Random, probability: float) -> tuple[int, int]:
         """Power is gone: each sector in the cache is lost with this probability. Returns how many were, of how many.
 
-        What a QEMU that was killed has sent before still arrives.
+        What a QEMU that was killed has sent before still arrives, unless the disk was frozen.
         """
+        self.thaw()
         self.alone.wait()
         with self.lock:
             lost = sectors = 0
@@ -182,6 +211,9 @@ class NbdDisk:
                 return
             data = stream.read(length) if command == WRITE else b""
             if command == WRITE and len(data) < length:
+                return
+            if self._is_frozen(command):
+                self.thawed.wait()
                 return
             error, answer = self._carry_out(command, flags, offset, 0 if command == FLUSH else length, data)
             link.sendall(struct.pack(">IIQ", ANSWER_MAGIC, error, handle) + answer)

@@ -63,9 +63,8 @@ class Node:
         self.console_path = self.folder / f"console-{self.boots}.log"
         self.console_path.unlink(missing_ok=True)
         self._mark = 0
-        self._monitor_path.unlink(missing_ok=True)
         command = [str(REPOSITORY / "scripts" / "qemu"), "--serial", str(self.console_path)]
-        command += ["--monitor", str(self._monitor_path), *arguments]
+        command += ["--monitor", self._monitor, *arguments]
         with (self.folder / f"qemu-{self.boots}.log").open("wb") as log:
             self.process = subprocess.Popen(
                 command,
@@ -78,9 +77,10 @@ class Node:
         Node.running.add(self)
 
     @property
-    def _monitor_path(self) -> Path:
-        # a Unix socket's path must be short, pytest's folders are long
-        return Path(f"/tmp/slicenode-{os.getpid()}-{id(self):x}.monitor")
+    def _monitor(self) -> str:
+        """An abstract socket: a file's path must be short, pytest's folders are long, and it would stay behind when
+        the test is killed."""
+        return f"@slicenode-{os.getpid()}-{id(self):x}"
 
     @property
     def is_on(self) -> bool:
@@ -137,7 +137,7 @@ class Node:
         """Carries out a command of QEMU's monitor; returns what it printed."""
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(20)
-            link.connect(str(self._monitor_path))
+            link.connect("\0" + self._monitor[1:])
             self._until_prompt(link)
             link.sendall(command.encode() + b"\n")
             return self._until_prompt(link)
@@ -171,7 +171,6 @@ class Node:
 
     def _forget(self) -> None:
         self.process = None
-        self._monitor_path.unlink(missing_ok=True)
         Node.running.discard(self)
 
     def _story(self, what: str) -> str:

@@ -5,7 +5,8 @@ left is held against what had been acknowledged.
 usage: tests/system/power.py [--seed N] [--cuts N] [--seconds N]
 
 What a cut models: QEMU is killed, and of what it had written since the last flush the disk keeps, by the seed, all, a
-random half of the sectors, or nothing. Flushed data stays. Sectors are never torn.
+random half of the sectors, or nothing. Flushed data stays. Sectors are never torn. Two cuts of three come just when the
+disk is asked for a flush or given a write, as that is when there is something to lose.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from conftest import Artefacts  # noqa: E402
+from nbd_disk import FLUSH, WRITE  # noqa: E402
 from nbd_rack import NbdRack  # noqa: E402
 from node import PATIENCE, REPOSITORY, die_with_parent, ssh_words  # noqa: E402
 from offline import OfflineError, OfflineNode  # noqa: E402
@@ -35,7 +37,10 @@ DISK_BYTES = 20 << 30
 SLICES_MOST = 3
 SNAPSHOTS_MOST = 3
 BUSY_SECONDS = 25.0
-SETUP_MOMENTS = ("slicenode: disk ", "EXT4-fs|being prepared", "storage ready", "session|controller:")
+DISK_SECONDS = 10.0
+ACTIVE_SECONDS = 60.0
+# Each is said in every boot; the status screen may leave out what lasts less than a second.
+SETUP_MOMENTS = ("starting pid", "slicenode: disk ", "storage ready", "session|controller:")
 # In a guest: numbered lines, each synced before its number is told, beside data that nobody syncs.
 WRITER = r"""(while :; do dd if=/dev/urandom of=/root/noise bs=64k count=32 2>/dev/null; sleep 1; done) &
 echo >>/root/records; n=%d; while :; do
@@ -107,7 +112,17 @@ class PowerRack(NbdRack):
             when = self._work(chance, moment)
         delay = chance.uniform(0, chance.choice((0.3, 1, 3, 8)))
         time.sleep(delay)
-        self.cut(chance, cut, f"{when} + {delay:.2f} s", began)
+        self.cut(chance, cut, f"{when} + {delay:.2f} s{self._await_disk(chance)}", began)
+
+    def _await_disk(self, chance: random.Random) -> str:
+        """Until the disk is at work, as the seed wants it; an idle disk is not waited for long. In words."""
+        command = chance.choice((None, FLUSH, WRITE))
+        if command is None:
+            return ""
+        count = chance.randint(1, 20)
+        self.nbd.freeze_at(command, count)
+        reached = self.nbd.frozen.wait(DISK_SECONDS)
+        return f", at {'flush' if command == FLUSH else 'write'} {count}" if reached else ", disk idle"
 
     def cut(self, chance: random.Random, number: int, when: str, began: float) -> None:
         probability = chance.choice((0.0, 0.5, 1.0))
@@ -168,11 +183,15 @@ class PowerRack(NbdRack):
         wanted = {key for key, one in self.model.slices.items() if one.running}
         self._wait(lambda: {key for key, one in self.view.slices().items() if one["state"] == "running"} == wanted,
                    "the slices run that should", 120)
-        active = set(self.dom0("ls /dev/mapper").split())
         expected = {f"{kind}-{key}" for key in wanted for kind in ("slice", "seed")}
-        # Stopping and starting leave nothing, the pool's own volumes aside.
-        left = {name for name in active if not name.startswith("slicenode-")} - {"control"}
-        assert left == expected, f"active volumes: {sorted(left)}, expected {sorted(expected)}"
+        active: set[str] = set()
+        end = time.monotonic() + ACTIVE_SECONDS * PATIENCE
+        # What the controller knows may still be of the time before the cut: the node starts its slices meanwhile.
+        while active != expected and time.monotonic() < end:
+            names = self.dom0("ls /dev/mapper").split()
+            # Stopping and starting leave nothing, the pool's own volumes aside.
+            active = {name for name in names if not name.startswith("slicenode-")} - {"control"}
+        assert active == expected, f"active volumes: {sorted(active)}, expected {sorted(expected)}"
 
     def _work(self, chance: random.Random, moment: str) -> str:
         """Gives the node something to do; returns at the moment of the cut, in words."""
@@ -226,7 +245,8 @@ class PowerRack(NbdRack):
             asked.name = f"s{self.made}"
             asked.slice = Slice(asked.name, self.made % SLICES, running)
             words = ["--slice-id", slice_id, "--type", "pv", *([] if running else ["--stopped"])]
-            answer = self.provision(asked.name, "small.raw.zst", asked.slice.number, *words, wait=False)
+            answer = self.provision(asked.name, "small.raw.zst", asked.slice.number, *words, wait=False,
+                                    boot_loader=True)
         else:
             assert known is not None
             snapshots = sorted(known.snapshots)

@@ -15,6 +15,10 @@ from offline import OfflineError, OfflineNode, read_file
 RECORDS = "/root/records"
 ENDED = ("done", "failed")
 PHASE_DONE = 3
+# dm-thin takes a block from the pool, writes it, and only then enters it into the volume's map. A commit in between
+# that is the last before a power cut leaves the block taken by nobody (thin_check: "leaked data blocks"); thin_repair
+# finds it again. That many at once are told from a volume that was forgotten.
+LEAKED_BLOCKS_MOST = 128
 
 
 def record_line(number: int) -> str:
@@ -41,7 +45,9 @@ class ControllerView:
             "SELECT * FROM requests WHERE ended IS NULL")]
 
     def slices(self) -> dict[str, Any]:
-        return {row["id"]: json.loads(row["body"]) for row in self.rows("SELECT * FROM slices WHERE present")}
+        """As `scripts/controller slices` shows them: the state is what events have told since the body came."""
+        return {row["id"]: {**json.loads(row["body"]), "state": row["state"]}
+                for row in self.rows("SELECT * FROM slices WHERE present")}
 
     def steps_and_ends(self) -> int:
         """How many events came that a step or a request's end causes."""
@@ -144,11 +150,13 @@ class Tally:
     records: int = 0
     sectors_lost: int = 0
     sectors_cached: int = 0
+    leaked_blocks: int = 0
 
     def __str__(self) -> str:
         return (f"{self.cuts} cuts; {self.acknowledged} requests acknowledged, {self.undecided} cut while under way; "
                 f"{self.file_systems} file systems checked, {self.records} synced records found; "
-                f"{self.sectors_lost} of {self.sectors_cached} unflushed sectors lost")
+                f"{self.sectors_lost} of {self.sectors_cached} unflushed sectors lost, "
+                f"{self.leaked_blocks} blocks of the pool leaked")
 
 
 class DiskCheck:
@@ -217,7 +225,9 @@ class DiskCheck:
         for row in self.node.store("SELECT id, thin_id FROM images WHERE ready AND thin_id"):
             assert row["thin_id"] in present | planned, f"image {row['id']} has lost its volume {row['thin_id']}"
         leaked = self.node.leaked_blocks()
-        assert leaked == 0, f"{leaked} blocks of the pool belong to no volume"
+        most = self.tally.leaked_blocks + LEAKED_BLOCKS_MOST
+        assert leaked <= most, f"{leaked} blocks of the pool belong to no volume"
+        self.tally.leaked_blocks = leaked
 
     def _contents(self) -> None:
         """File systems whole, records there; of slices with a request under way, either state is right."""

@@ -4,14 +4,11 @@ with what it held in memory alone. One boot of the node, and a second one after 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from conftest import Artefacts
-from node import REPOSITORY, Node, free_port, retry_ssh, ssh_words
-from rack import Rack, wait_until
+from rack import OpenRack, wait_until
 
 READY = "small-guest: ready"
 NUMBERS = {"web": 0, "old": 1}
@@ -24,31 +21,8 @@ KILL_AGENT = ("until pidof libxl-save-helper >/dev/null; do usleep 20000; done; 
 KILL_HELPER = "until pidof libxl-save-helper >/dev/null; do usleep 20000; done; kill -9 $(pidof libxl-save-helper)"
 
 
-class OpenNode(Node):
-    """A node that lets its operator in."""
-
-    def __init__(self, folder: Path, key: Path) -> None:
-        super().__init__(folder)
-        self.key = key
-        self.port = free_port()
-
-    def start(self, *arguments: str) -> None:
-        words = list(arguments)
-        words[words.index("--append") + 1] += f' slicenode.ssh_key="{self.key.with_suffix(".pub").read_text().strip()}"'
-        super().start(*words, f"--hostfwd={self.port}:22")
-
-    def ssh(self, command: str, seconds: float = 90) -> str:
-        done = retry_ssh([*ssh_words(self.key, self.port, "root"), command], seconds)
-        assert done.returncode == 0, f"node: {command!r}: {done.returncode} {done.stdout}{done.stderr}"
-        return done.stdout.strip()
-
-
-class CheckpointRack(Rack):
+class CheckpointRack(OpenRack):
     """A rack whose slices are asked for what they hold."""
-
-    def __init__(self, folder: Path, artefacts: Artefacts) -> None:
-        super().__init__(folder, artefacts)
-        self.node: OpenNode = OpenNode(folder / "node", self.key)
 
     def make(self, name: str, kind: str) -> None:
         self.provision(name, "small.raw.zst", NUMBERS[name], "--type", kind)
@@ -82,12 +56,7 @@ def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iter
         rack.boot()
         yield rack
     finally:
-        rack.close()
-        kept = REPOSITORY / "out" / "test" / "system" / "checkpoint"
-        kept.mkdir(parents=True, exist_ok=True)
-        for log in [rack.folder / "controller.log", *rack.node.folder.glob("*.log")]:
-            shutil.copyfile(log, kept / log.name)
-        (rack.node.folder / "disk.img").unlink(missing_ok=True)
+        rack.end("checkpoint")
 
 
 def check_comes_back(rack: CheckpointRack, name: str) -> None:
@@ -133,22 +102,22 @@ def test_stopped_slice_continues(rack: CheckpointRack) -> None:
 def test_agent_is_killed_while_memory_is_saved(rack: CheckpointRack) -> None:
     """The request goes on where it was, and so does the slice."""
     held = rack.held("web")
-    rack.node.ssh(f"({KILL_AGENT}) </dev/null >/run/killed 2>&1 &")
+    rack.dom0(f"({KILL_AGENT}) </dev/null >/run/killed 2>&1 &")
     rack.checkpoint("web", "killed")
-    assert rack.node.ssh("cat /run/killed") == "killed"
+    assert rack.dom0("cat /run/killed") == "killed"
     assert rack.held("web") == held
     rack.counts_on("web")
     rack.do("snapshot", "revert", "web", "killed", "--restart")
     assert rack.held("web") == held
     rack.do("snapshot", "delete", "web", "killed")
-    assert "memory-" not in rack.node.ssh("ls /dev/mapper")
+    assert "memory-" not in rack.dom0("ls /dev/mapper")
 
 
 def test_saving_fails_halfway(rack: CheckpointRack) -> None:
     """Nothing of it is left, and the slice goes on."""
     held = rack.held("web")
     used = rack.disk_used_mib()
-    rack.node.ssh(f"({KILL_HELPER}) </dev/null >/dev/null 2>&1 &")
+    rack.dom0(f"({KILL_HELPER}) </dev/null >/dev/null 2>&1 &")
     failed = rack.try_controller("snapshot", "create", "web", "halfway", "--memory", "--wait", seconds=240)
     assert failed.returncode == 1
     assert "hypervisor_error" in failed.stderr
@@ -156,7 +125,7 @@ def test_saving_fails_halfway(rack: CheckpointRack) -> None:
     rack.counts_on("web")
     assert [one["name"] for one in rack.slice("web")["snapshots"]] == ["instant"]
     assert rack.disk_used_mib() <= used + 1
-    assert "memory-" not in rack.node.ssh("ls /dev/mapper")
+    assert "memory-" not in rack.dom0("ls /dev/mapper")
 
 
 def test_slice_comes_back_after_a_power_cut_of_the_node(rack: CheckpointRack) -> None:
@@ -164,7 +133,7 @@ def test_slice_comes_back_after_a_power_cut_of_the_node(rack: CheckpointRack) ->
     rack.node.power_off()
     rack.boot()
     wait_until(lambda: len([line for line in rack.console("web").splitlines() if line.startswith(READY)]) > 1,
-               "the slice boots anew", 150)
+               "the slice boots anew", 150, every=3)
     assert rack.ssh(0, "cat /proc/sys/kernel/random/boot_id") != held[-1]
     rack.do("snapshot", "revert", "web", "instant", "--restart")
     assert rack.held("web") == held

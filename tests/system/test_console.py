@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
 
 import pytest
 from conftest import Artefacts
-from node import PATIENCE, REPOSITORY, ssh_words
+from node import PATIENCE, ssh_words
 from rack import SLICES, Rack, wait_until
 
 NODE = SLICES - 1  # the slices' last address is the node's own here
@@ -27,12 +26,7 @@ def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iter
         rack.boot()
         yield rack
     finally:
-        rack.close()
-        kept = REPOSITORY / "out" / "test" / "system" / "console"
-        kept.mkdir(parents=True, exist_ok=True)
-        for log in [rack.folder / "controller.log", *rack.node.folder.glob("*.log")]:
-            shutil.copyfile(log, kept / log.name)
-        (rack.node.folder / "disk.img").unlink(missing_ok=True)
+        rack.end("console")
 
 
 class Operator:

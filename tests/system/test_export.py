@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 from conftest import Artefacts
-from node import REPOSITORY
 from rack import Rack
 
 GIB = 1 << 30
@@ -25,13 +23,9 @@ def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iter
         rack.boot()
         yield rack
     finally:
-        rack.close()
-        kept = REPOSITORY / "out" / "test" / "system" / "export"
-        kept.mkdir(parents=True, exist_ok=True)
-        for log in [rack.folder / "controller.log", *rack.node.folder.glob("*.log")]:
-            shutil.copyfile(log, kept / log.name)
-        for image in [*rack.folder.glob("*.raw"), rack.node.folder / "disk.img"]:
-            image.unlink(missing_ok=True)
+        rack.end("export")
+        for image in rack.folder.glob("*.raw"):
+            image.unlink()
 
 
 def digest(path: Path) -> str:

@@ -1,16 +1,16 @@
-"""What a slice of the real node goes through besides starting and stopping: it stands still and goes on, and gets more
-and less. One boot serves all tests of this file in their order.
+"""What a slice of the real node goes through besides starting and stopping: it stands still and goes on, gets more and
+less, and is copied.
+
+One node serves all tests of this file in their order.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from conftest import Artefacts
-from node import REPOSITORY
 from rack import Rack, wait_until
 
 READY = "small-guest: ready"
@@ -27,19 +27,7 @@ def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iter
         rack.wait_console("life", READY)
         yield rack
     finally:
-        rack.close()
-        kept = REPOSITORY / "out" / "test" / "system" / "life"
-        kept.mkdir(parents=True, exist_ok=True)
-        for log in [rack.folder / "controller.log", *rack.node.folder.glob("*.log")]:
-            shutil.copyfile(log, kept / log.name)
-        (rack.node.folder / "disk.img").unlink(missing_ok=True)
-
-
-def resize(rack: Rack, name: str, *words: str) -> dict[str, str]:
-    """What was applied when."""
-    done: Any = rack.json("resize", name, *words, "--wait", seconds=120)
-    applied: dict[str, str] = done["result"]["applied"]
-    return applied
+        rack.end("life")
 
 
 def usage(rack: Rack, name: str) -> dict[str, Any]:
@@ -73,7 +61,7 @@ def test_pause_stops_the_clock_and_unpause_lets_it_go_on(rack: Rack) -> None:
 def test_disk_grows_under_a_running_slice(rack: Rack) -> None:
     rack.ssh(0, "echo original >/root/note; sync")
     assert int(rack.ssh(0, "cat /sys/block/xvda/size")) == GIB_SECTORS
-    assert resize(rack, "life", "--disk-gib", "2") == {"disk_gib": "now"}
+    assert rack.resize("life", "--disk-gib", "2") == {"disk_gib": "now"}
     wait_until(lambda: int(rack.ssh(0, "cat /sys/block/xvda/size")) == 2 * GIB_SECTORS,
                "the slice sees its larger disk", 60)
     rack.ssh(0, f"dd if=/dev/zero of=/dev/xvda bs=512 seek={2 * GIB_SECTORS - 8} count=8 2>/dev/null; sync")
@@ -84,16 +72,34 @@ def test_disk_grows_under_a_running_slice(rack: Rack) -> None:
 
 def test_memory_changes_while_it_runs(rack: Rack) -> None:
     large = int(rack.ssh(0, MEMORY))
-    assert resize(rack, "life", "--memory-mib", "144") == {"memory_mib": "now"}
+    assert rack.resize("life", "--memory-mib", "144") == {"memory_mib": "now"}
     assert int(rack.ssh(0, MEMORY)) <= large - 32
     assert usage(rack, "life")["memory_mib"] <= 144 + 8
-    assert resize(rack, "life", "--memory-mib", "192") == {"memory_mib": "now"}
+    assert rack.resize("life", "--memory-mib", "192") == {"memory_mib": "now"}
     wait_until(lambda: int(rack.ssh(0, MEMORY)) >= large - 8, "the slice has its memory back", 60)
     too_much = rack.try_controller("resize", "life", "--memory-mib", "900000", "--wait")
     assert "insufficient_memory" in too_much.stderr
-    assert resize(rack, "life", "--memory-mib", "300") == {"memory_mib": "next_start"}
+    assert rack.resize("life", "--memory-mib", "300") == {"memory_mib": "next_start"}
     two = rack.try_controller("resize", "life", "--vcpus", "2", "--wait")
     assert "insufficient_vcpus" in two.stderr and "the node has 1" in two.stderr
+
+
+def test_clone_lives_on_without_its_original(rack: Rack) -> None:
+    rack.do("snapshot", "create", "life", "base")
+    rack.provision("copy", "life/base", 1, "--type", "pv", "--memory-mib", "128", "--max-memory-mib", "192",
+                   "--disk-gib", "3")
+    rack.do("terminate", "life")
+    rack.wait_console("copy", READY)
+    assert f"instance={rack.slice('copy')['id']}" in rack.console("copy")
+    assert rack.ssh(1, "hostname; cat /root/note").split() == ["copy", "original"]
+    assert int(rack.ssh(1, "cat /sys/block/xvda/size")) == 3 * GIB_SECTORS
+
+
+def test_slice_with_room_to_grow_gets_more_than_it_was_started_with(rack: Rack) -> None:
+    small = int(rack.ssh(1, MEMORY))
+    assert rack.resize("copy", "--memory-mib", "192") == {"memory_mib": "now"}
+    wait_until(lambda: int(rack.ssh(1, MEMORY)) > small + 40, "the slice has more memory", 60)
+    rack.do("terminate", "copy")
 
 
 def test_traffic_kept_to_the_protocol(rack: Rack) -> None:

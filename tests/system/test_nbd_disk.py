@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nbd_disk import NbdDisk
+from nbd_disk import FLUSH, NbdDisk
 
 
 @pytest.fixture
@@ -54,6 +54,19 @@ def test_forced_and_flushed_writes_stay(disk: NbdDisk) -> None:
     qemu_io(disk, "write -f -P 3 0 4k", "write -P 4 4k 4k", "abort")
     disk.lose(random.Random(1), 1.0)
     assert content(disk, 0, 8192) == b"\3" * 4096 + bytes(4096)
+
+
+def test_frozen_disk_keeps_what_was_flushed_before(disk: NbdDisk) -> None:
+    disk.freeze_at(FLUSH, 2)
+    words = ["qemu-io", "-f", "raw", "-t", "writeback", "-c", "write -P 1 0 4k", "-c", "flush", "-c", "write -P 2 0 8k",
+             "-c", "flush", f"nbd+unix:///?socket={disk.socket_path}"]
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as client:
+        assert disk.frozen.wait(60)
+        client.kill()
+    assert disk.lose(random.Random(1), 1.0) == (16, 16)
+    assert content(disk, 0, 8192) == b"\1" * 4096 + bytes(4096)
+    # and serves the next client
+    assert "read 4096/4096" in qemu_io(disk, "read -P 1 0 4k")
 
 
 def test_sick_sectors_are_errors_and_change_nothing(disk: NbdDisk) -> None:

@@ -8,28 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import Artefacts
-from node import free_port, retry_ssh, ssh_words
-from rack import Rack, wait_until
+from rack import OpenRack, wait_until
 
-NODE_ADDRESS = "10.0.2.15"
 NOTHING = "0000000000000000"
 USERS = {"sliced-net": "101", "sliced-import": "102", "xenconsoled": "0", "xenstored": "104"}
 
 
-class OpenRack(Rack):
-    """A rack whose operator has given the node a key."""
-
-    def start(self) -> None:
-        self.node_port = free_port()
-        public = self.key.with_suffix(".pub").read_text().split()
-        self.forwards.append(f"--hostfwd={self.node_port}:{NODE_ADDRESS}:22")
-        self.more_parameters = f' slicenode.ssh_key="{public[0]} {public[1]}"'
-        self.boot()
-
+class PrivilegesRack(OpenRack):
     def on_node(self, command: str) -> str:
-        done = retry_ssh([*ssh_words(self.key, self.node_port, "root"), command], 90)
-        assert done.returncode == 0, f"{command!r}: {done.returncode} {done.stdout}{done.stderr}\n{self.story()}"
-        return done.stdout.strip()
+        return self.dom0(command, 90)
 
     def status(self, process: str) -> dict[str, str]:
         """/proc/PID/status of the first process that was started as `process`."""
@@ -38,14 +25,13 @@ class OpenRack(Rack):
 
 
 @pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenRack]:
-    rack = OpenRack(tmp_path_factory.mktemp("rack"), artefacts)
+def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivilegesRack]:
+    rack = PrivilegesRack(tmp_path_factory.mktemp("rack"), artefacts)
     try:
-        rack.start()
+        rack.boot()
         yield rack
     finally:
-        rack.close()
-        (rack.node.folder / "disk.img").unlink(missing_ok=True)
+        rack.end("privileges")
 
 
 def has_nothing(status: dict[str, str], process: str) -> None:
@@ -56,11 +42,11 @@ def has_nothing(status: dict[str, str], process: str) -> None:
 
 
 @pytest.mark.parametrize("process", ["sliced-net", "xenstored", "xenconsoled"])
-def test_daemon_has_no_privileges(rack: OpenRack, process: str) -> None:
+def test_daemon_has_no_privileges(rack: PrivilegesRack, process: str) -> None:
     has_nothing(rack.status(process), process)
 
 
-def test_import_has_no_privileges(rack: OpenRack) -> None:
+def test_import_has_no_privileges(rack: PrivilegesRack) -> None:
     """Started by hand as the agent starts it; it waits for its order."""
     text = rack.on_node("mkfifo /run/wire; /usr/lib/slicenode/sliced-import 3<>/run/wire </dev/null >/dev/null 2>&1 & "
                         "until grep -q '^Seccomp:.*2' /proc/$!/status; do sleep 0.1; done; "
@@ -69,7 +55,7 @@ def test_import_has_no_privileges(rack: OpenRack) -> None:
                 "sliced-import")
 
 
-def test_what_the_sandboxes_refuse(rack: OpenRack) -> None:
+def test_what_the_sandboxes_refuse(rack: PrivilegesRack) -> None:
     """A program of the operator's, in xenconsoled's place."""
     def tried(command: str) -> str:
         return rack.on_node(f"confine xenconsoled /bin/busybox {command} 2>&1 || true")
@@ -84,14 +70,14 @@ def test_what_the_sandboxes_refuse(rack: OpenRack) -> None:
     assert tried("id -u") == "0", "xenconsoled insists on it"
 
 
-def test_ssh_is_bounded(rack: OpenRack) -> None:
+def test_ssh_is_bounded(rack: PrivilegesRack) -> None:
     status = rack.status("dropbear")
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     assert int(status["CapBnd"], 16) & 1 << 17 == 0, "CAP_SYS_RAWIO"
     assert rack.on_node("id -u; modprobe dm-flakey && echo loaded").split() == ["0", "loaded"]
 
 
-def test_ssh_comes_back_when_its_key_was_cut_off(rack: OpenRack) -> None:
+def test_ssh_comes_back_when_its_key_was_cut_off(rack: PrivilegesRack) -> None:
     """As a power cut leaves it that comes while the host key is being made."""
     folder = "/state/ssh"
     before = rack.on_node(f"sha256sum {folder}/host_key")
@@ -101,7 +87,7 @@ def test_ssh_comes_back_when_its_key_was_cut_off(rack: OpenRack) -> None:
     assert rack.on_node(f"ls {folder}") == "host_key"
 
 
-def convert(rack: OpenRack, form: str, *options: str) -> str:
+def convert(rack: PrivilegesRack, form: str, *options: str) -> str:
     """The small guest's image in another format, where the controller serves images from."""
     guests = rack.artefacts.out / "guest"
     raw, name = rack.folder / "small.raw", f"small.{form}"
@@ -110,19 +96,20 @@ def convert(rack: OpenRack, form: str, *options: str) -> str:
     return name
 
 
-def test_slices_live_with_confined_daemons(rack: OpenRack) -> None:
-    """From a qcow2 image; devices by xenstore, the console by xenconsoled, also after xenconsoled has started anew."""
+def test_slices_live_with_confined_daemons(rack: PrivilegesRack) -> None:
+    """From a qcow2 image and a VHD; devices by xenstore, consoles by xenconsoled, also by one that has started anew."""
     rack.provision("web", convert(rack, "qcow2", "qcow2", "-c"), 0)
     rack.wait_console("web", "small-guest: ready")
     assert rack.ssh(0, "hostname") == "web"
     rack.on_node("sv restart /etc/service/xenconsoled")
-    rack.do("reboot", "web")
-    rack.wait_console("web", "boots=2")
-    assert "guest-" in rack.on_node("ls /state/console")
-    assert rack.on_node("pidof xenstored | wc -w") == "1"
-    rack.do("terminate", "web")
     rack.provision("other", convert(rack, "vhd", "vpc", "-o", "force_size=on"), 1)
     rack.wait_console("other", "small-guest: ready")
+    # The old domain's console goes on as well.
+    rack.ssh(0, "echo again >/dev/console")
+    rack.wait_console("web", "again")
+    assert "guest-" in rack.on_node("ls /state/console")
+    assert rack.on_node("pidof xenstored | wc -w") == "1"
     assert "scratch" not in rack.on_node("ls /dev/mapper")
+    rack.do("terminate", "web")
     rack.do("terminate", "other")
     assert rack.controller("protocol-violations") == ""

@@ -6,14 +6,13 @@ One node serves all tests of this file in their order: the volume `data` goes fr
 from __future__ import annotations
 
 import gzip
-import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from conftest import Artefacts
-from node import PATIENCE, REPOSITORY, ssh_words
+from node import PATIENCE, ssh_words
 from rack import Rack, wait_until
 
 READY = "small-guest: ready"
@@ -28,12 +27,7 @@ def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iter
         rack.boot()
         yield rack
     finally:
-        rack.close()
-        kept = REPOSITORY / "out" / "test" / "system" / "volumes"
-        kept.mkdir(parents=True, exist_ok=True)
-        for log in [rack.folder / "controller.log", *rack.node.folder.glob("*.log")]:
-            shutil.copyfile(log, kept / log.name)
-        (rack.node.folder / "disk.img").unlink(missing_ok=True)
+        rack.end("volumes")
 
 
 def volume(rack: Rack, name: str) -> dict[str, Any]:
