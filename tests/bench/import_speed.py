@@ -1,20 +1,29 @@
-"""How fast an image comes in, beside `curl | zstd -d | dd` into the same file system, one after the other on this
-machine: the node's busybox has neither curl nor zstd, so the comparison cannot be made in the node itself."""
+"""How fast an image comes in, beside `curl | zstd -d | dd` into a thin volume of the same pool, both in one boot."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import subprocess
+import tempfile
 import threading
-import time
+import uuid
 from pathlib import Path
 
-MODULES = "transfer child wire json err util file clock ident check log".split()
-DATA_BYTES = 512 << 20
-ZERO_BYTES = 256 << 20
-LIMIT_BYTES = 4 << 30
-ZSTD = "3"  # of enum compression
+import peers
+from figures import show, show_ratio
+from node import PATIENCE
+from rack import OpenRack
+
+DATA_BYTES = 256 << 20
+ZERO_BYTES = 128 << 20
+DISK_ID = 2000000
+TIMED = peers.NOW + r"""
+began=$(now)
+{ COMMAND; } >/tmp/import.log 2>&1 || { cat /tmp/import.log; exit 1; }
+echo $(($(now) - began))
+"""
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -26,7 +35,7 @@ def make_image(folder: Path) -> Path:
     """What disks hold: programs and libraries of this machine, and free space."""
     raw = folder / "image.raw"
     with raw.open("wb") as image:
-        for path in sorted(Path("/usr").rglob("*")):
+        for path in sorted(Path("/usr/lib").rglob("*")):
             if image.tell() >= DATA_BYTES:
                 break
             if path.is_file() and not path.is_symlink():
@@ -36,36 +45,42 @@ def make_image(folder: Path) -> Path:
     return folder / "image.zst"
 
 
-def make_tool(root: Path, folder: Path) -> Path:
-    agent = root / "agent"
-    subprocess.run(["make", "-s", "-C", agent, "BUILD=release", "sliced-net", "sliced-import"], check=True)
-    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", f"-I{agent}", "-o", folder / "tool",
-                    root / "tests" / "children" / "transfer_tool.c",
-                    *(agent / f"{module}.c" for module in MODULES), "-ljansson"], check=True)
-    return folder / "tool"
+def seconds(rack: OpenRack, command: str) -> float:
+    """How long a command takes on the node, by the node's clock."""
+    done = subprocess.run([*rack.dom0_words(), TIMED.replace("COMMAND", command)], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=600 * PATIENCE)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return int(done.stdout) / 100
 
 
-def seconds(words: list[str | Path], output: Path, shell: str = "") -> float:
-    output.unlink(missing_ok=True)
-    subprocess.run(["sync"], check=True)
-    began = time.monotonic()
-    done = subprocess.run(shell or words, shell=bool(shell), capture_output=True, text=True, check=True)
-    assert shell or done.stdout.startswith("done "), done.stdout
-    return time.monotonic() - began
-
-
-def compare(root: Path, folder: Path, runs: int) -> tuple[list[float], list[float]]:
-    """Seconds of our imports and of the pipeline's, in turns."""
-    image, tool, output = make_image(folder), make_tool(root, folder), folder / "output"
-    handler = functools.partial(Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}/{image.name}"
+def compare(rack: OpenRack, url: str, sha256: str, runs: int) -> dict[str, object]:
+    called = peers.install(rack, "curl", "zstd", "dd")
+    thin = f"{peers.send_tool(rack, 'thin-try')} slicenode-pool"
+    size_mib = (DATA_BYTES + ZERO_BYTES) >> 20
+    pipeline = (f"{called['curl']} -sf {url} | {called['zstd']} -dc | {called['dd']} of=/dev/mapper/bench-import bs=1M "
+                "iflag=fullblock conv=fsync status=none")
     ours, theirs = [], []
     for _ in range(runs):
-        ours.append(seconds([tool, root / "out" / "agent-release", url, output, "", "", ZSTD, "0", str(LIMIT_BYTES),
-                             "60", "0"], output))
-        theirs.append(seconds([], output, f"curl -sf {url} | zstd -dc | "
-                                          f"dd of={output} bs=1M iflag=fullblock conv=fsync status=none"))
-    server.shutdown()
-    return ours, theirs
+        image = uuid.uuid4()
+        ours.append(seconds(rack, f"slicectl image fetch {url} --id {image} --sha256 {sha256} --compression zstd"))
+        rack.dom0(f"slicectl image delete {image}")
+        rack.dom0(f"{thin} create bench-import {DISK_ID} {size_mib}")
+        theirs.append(seconds(rack, pipeline))
+        rack.dom0(f"{thin} remove bench-import {DISK_ID}")
+    return {"import": show(f"image.fetch of {size_mib} MiB in zstd", ours),
+            "pipeline": show("curl | zstd -d | dd of the same", theirs),
+            "import_ratio": show_ratio("times as fast as the pipeline", ours, theirs)}
+
+
+def measure(rack: OpenRack, runs: int) -> dict[str, object]:
+    with tempfile.TemporaryDirectory(prefix="slicenode-bench-") as name:
+        image = make_image(Path(name))
+        handler = functools.partial(Quiet, directory=name)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            return compare(rack, f"http://10.0.2.2:{server.server_address[1]}/{image.name}",
+                           hashlib.sha256(image.read_bytes()).hexdigest(), runs)
+        finally:
+            server.shutdown()
+            server.server_close()
