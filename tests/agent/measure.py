@@ -24,21 +24,25 @@ def processes(node: Node) -> list[int]:
     return found
 
 
-def private_kib(pid: int) -> int:
-    """Memory that is this process's alone; what it shares with others counts for none of them."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return sum(int(line.split()[1]) for line in rollup.splitlines()
-               if line.startswith(("Private_Clean:", "Private_Dirty:")))
+def memory_kib(pids: list[int], *kinds: str) -> int:
+    """Memory of these kinds (of smaps, in proc(5)) of all these processes."""
+    total = 0
+    for pid in pids:
+        try:
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a worker that has ended meanwhile
+        total += sum(int(line.split()[1]) for line in rollup.splitlines()
+                     if line.startswith(tuple(f"{kind}:" for kind in kinds)))
+    return total
 
 
 @dataclass
 class Figures:
     """Of an idle node."""
 
-    memory_kib: int      # private, all processes together
+    memory_kib: int      # private, all processes together; code counts unless another program has it, too
+    written_kib: int     # what they have written of that: nothing that others do changes it
     open_files: int      # of all processes
     processes: int
     thin_volumes: int
@@ -59,7 +63,8 @@ def measure(node: Node) -> Figures:
                         for table in ("requests", "events"))
     database.close()
     return Figures(
-        memory_kib=sum(private_kib(pid) for pid in pids),
+        memory_kib=memory_kib(pids, "Private_Clean", "Private_Dirty"),
+        written_kib=memory_kib(pids, "Private_Dirty"),
         open_files=sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids),
         processes=len(pids), thin_volumes=len(node.volumes()),
         store_kib=sum(path.stat().st_size for path in store.parent.glob("sliced.db*")) // 1024,
