@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import peers
+from boots import boot
 from figures import show, show_ratio
 from node import PATIENCE
 from rack import OpenRack
@@ -51,17 +51,16 @@ def processor_seconds(rack: OpenRack) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def compare_boots(rack: OpenRack, boot: Callable[[OpenRack], float], boots: int, before: str,
-                  count: int) -> dict[str, object]:
+def compare_boots(rack: OpenRack, runs: int, before: str, count: int) -> dict[str, object]:
     """Boots with the disk as it is and as it was before the snapshots. By turns, and also in what the emulator uses:
     the host is not equally fast all the time."""
     disks = {f"{count} snapshots": rack.disk, "no snapshot": before}
     seconds: dict[str, list[float]] = {what: [] for what in disks}
     used: dict[str, list[float]] = {what: [] for what in disks}
-    for _ in range(boots):
+    for _ in range(runs):
         for what, rack.disk in disks.items():
             rack.node.power_off()
-            seconds[what].append(boot(rack))
+            seconds[what].append(boot(rack).registered)
             used[what].append(processor_seconds(rack))
     many, none = disks
     return {"boot_without": show(f"boot with one slice and {none}, to registered", seconds[none]),
@@ -72,7 +71,7 @@ def compare_boots(rack: OpenRack, boot: Callable[[OpenRack], float], boots: int,
             "boot_used_ratio": show_ratio("times as little as with none", used[many], used[none])}
 
 
-def measure(rack: OpenRack, boot: Callable[[OpenRack], float], boots: int, count: int) -> dict[str, object]:
+def measure(rack: OpenRack, runs: int, count: int) -> dict[str, object]:
     """The node is on and has the small guest's image; `count` is how many snapshots the last boots find."""
     results = pauses(rack)
     rack.provision("origin", "small.raw.zst", 0, "--type", "pv", boot_loader=True)
@@ -89,4 +88,4 @@ def measure(rack: OpenRack, boot: Callable[[OpenRack], float], boots: int, count
     if count > MANY:
         seconds = create(rack, "origin", MANY + 1, count)
         results["last"] = show(f"snapshot.create, the last ten of {count}", seconds[-10:])
-    return results | compare_boots(rack, boot, boots, before, count)
+    return results | compare_boots(rack, runs, before, count)
