@@ -2,7 +2,7 @@
 
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_EARLY_CAP_MS 15000 /* of the first tries: a controller that restarts is soon back */
-#define BACKOFF_CAP_MS 60000
+#define BACKOFF_CAP_MS 45000       /* thus all are back in a minute, however long it was away */
 #define BACKOFF_EARLY_TRIES 6
 #define BACKOFF_LEAST_MS 200
 #define REFUSED_LEAST_MS 60000 /* an operator has to act: the node asks slowly */

@@ -145,7 +145,7 @@ TEST(session_back_off_grows_and_is_bounded)
     for (int i = 0; i < 500; i++) {
         GIVE(&trial, INPUT_ERROR, .call = CALL_REGISTER);
         int64_t delay = waits(&trial, CALL_REGISTER);
-        CHECK(delay >= 200 && delay <= 60200);
+        CHECK(delay >= 200 && delay <= 45200);
         if (i < 3 && delay > longest_early)
             longest_early = delay;
         if (delay > longest)
