@@ -33,12 +33,6 @@ def extracted(iso: Path, path: str, folder: Path) -> bytes:
     return target.read_bytes()
 
 
-def test_sizes(iso: Path) -> None:
-    payload = sum((OUT / "pxe" / name).stat().st_size for name in ("xen.gz", "vmlinuz", "initramfs"))
-    assert payload <= 34_000_000
-    assert iso.stat().st_size <= 40_000_000
-
-
 def test_bios_and_uefi_read_the_same_bytes(iso: Path, tmp_path: Path) -> None:
     kernel = extracted(iso, "/boot/vmlinuz", tmp_path)
     ramdisk = extracted(iso, "/boot/initramfs", tmp_path)
