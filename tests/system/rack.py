@@ -39,6 +39,7 @@ class Rack:
         self.folder = folder
         self.artefacts = artefacts
         self.cpus = cpus
+        self.memory_mib = 3072
         self.node = Node(folder / "node")
         self.ports = [free_port() for _ in range(SLICES)]
         self.port = free_port()
@@ -96,8 +97,8 @@ class Rack:
             pin = self.controller("pin").strip()
             self.parameters = (f"slicenode.controller=https://10.0.2.2:{self.port} slicenode.pin={pin} "
                                f"slicenode.token={token}{self.more_parameters}")
-        self.node.start("--kernel", str(self.artefacts.out), "--append", self.parameters, "--memory", "3072",
-                        "--cpus", str(self.cpus), "--disk", self.disk, *self.forwards)
+        self.node.start("--kernel", str(self.artefacts.out), "--append", self.parameters,
+                        "--memory", str(self.memory_mib), "--cpus", str(self.cpus), "--disk", self.disk, *self.forwards)
 
     def provision(self, name: str, image: str, number: int, *options: str, wait: bool = True,
                   boot_loader: bool = False) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""Whether each slice makes a node slower: the first beside the last, what dom0 takes, and many at once."""
+
+from __future__ import annotations
+
+import re
+import statistics
+
+from figures import show
+from rack import OpenRack
+from stock import ask, phases, span
+
+MEMORY_MIB = 128
+LOOKED_AT = (1, 10, 50, 100)
+ENDS = 5  # how many of the first and the last are taken together
+AT_ONCE = 20
+
+
+def node_memory_mib(slices: int) -> int:
+    """For dom0, Xen and each slice with what it needs beside its memory."""
+    return 1536 + slices * (MEMORY_MIB + 12)
+
+
+def used_mib(rack: OpenRack) -> float:
+    """What dom0 cannot give to anything else."""
+    found = dict(re.findall(r"^(\w+): +(\d+) kB", rack.dom0("cat /proc/meminfo"), re.M))
+    return (int(found["MemTotal"]) - int(found["MemAvailable"])) / 1024
+
+
+def provision(rack: OpenRack, number: int, wait: bool = True) -> str:
+    made = rack.provision(f"many{number}", "small.raw.zst", number, "--type", "pvh", "--memory-mib", str(MEMORY_MIB),
+                          "--disk-gib", "1", wait=wait)
+    return str(made["request"])
+
+
+def one_by_one(rack: OpenRack, slices: int) -> dict[str, object]:
+    """Each is paused when it runs, so that its boot does not slow the next one."""
+    used = {0: used_mib(rack)}
+    print(f"  dom0 uses {used[0]:.0f} MiB without slices", flush=True)
+    seconds = []
+    for number in range(1, slices + 1):
+        seconds.append(sum(phases(rack, provision(rack, number)).values()))
+        ask(rack, "pause", f"many{number}")
+        if number in LOOKED_AT:
+            used[number] = used_mib(rack)
+            print(f"  slice {number}: {seconds[-1]:.2f} s; dom0 uses {used[number]:.0f} MiB", flush=True)
+    first = show(f"slice.provision, the first {ENDS}", seconds[:ENDS])
+    last = show(f"slice.provision, the last {ENDS} of {slices}", seconds[-ENDS:])
+    ratio = statistics.median(seconds[-ENDS:]) / statistics.median(seconds[:ENDS])
+    print(f"  the last ones take {ratio:.2f} times as long as the first", flush=True)
+    return {"dom0_used_mib": used, "all": seconds, "first": first, "last": last, "last_to_first": ratio}
+
+
+def at_once(rack: OpenRack, slices: int) -> dict[str, object]:
+    """The place of the last ones is given to as many that are asked for in one go."""
+    for number in range(slices - AT_ONCE + 1, slices + 1):
+        rack.do("terminate", f"many{number}")
+    numbers = range(slices - AT_ONCE + 1, slices + 1)
+    requests = [provision(rack, number + slices, wait=False) for number in numbers]
+    for request in requests:
+        rack.controller("wait", request, "--timeout", "1800s", seconds=1810)
+    spans = [span(rack, request) for request in requests]
+    took = max(end for _, end in spans) - min(begin for begin, _ in spans)
+    print(f"  {AT_ONCE} asked for at once: all run {took:.1f} s after the first was accepted", flush=True)
+    return {"at_once": AT_ONCE, "at_once_seconds": took}
+
+
+def measure(rack: OpenRack, slices: int) -> dict[str, object]:
+    rack.do("terminate", str(rack.provision("first", "small.raw.zst", 0)["slice"]))
+    return one_by_one(rack, slices) | at_once(rack, slices)

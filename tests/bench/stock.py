@@ -1,0 +1,199 @@
+"""The stock tools in the same boot, by turns with ours: lvcreate, and xl with Xen's own scripts for disks and NICs.
+
+Xen's scripts run in Debian's bash with Debian's tools, the slice has the same kernel, memory and disk, and LVM is the
+node's own, on a disk of its own. Without iptables, udev and a boot loader the stock tools do less here than on a usual
+host."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import subprocess
+from datetime import datetime
+from typing import Any
+
+import peers
+from figures import show, show_ratio
+from node import PATIENCE, REPOSITORY
+from rack import SMALL_KERNEL, OpenRack
+
+DISK_MARK = b"stock tools\n"  # so that the node leaves the disk alone
+DISK_SERIAL = "stock"
+DISK_GIB = 12
+MEMORY_MIB = 192
+TOOLS = ("bash", "dirname", "stat", "expr", "flock", "readlink", "rm", "mkdir", "cat", "cut", "grep", "sed", "awk",
+         "ip", "logger")
+SCRIPTS = f"{peers.FOLDER}/scripts"
+XL = f"{peers.FOLDER}/xl"
+CONFIG = """name="stock"
+type="pvh"
+kernel="{kernel}"
+ramdisk="{ramdisk}"
+extra="{cmdline}"
+memory={memory_mib}
+vcpus=1
+disk=["format=raw,vdev=xvda,access=rw,backendtype=phy,script={scripts}/block,target=/dev/mapper/stock-web"]
+vif=["bridge=xenbr0,script={scripts}/vif-bridge"]
+"""
+# What the scripts expect of an installed Xen.
+PATHS = f"""sbindir={peers.FOLDER}/bin
+bindir={peers.FOLDER}/bin
+LIBEXEC_BIN=/usr/lib/xen/bin
+libdir=/usr/lib
+XEN_SCRIPT_DIR={SCRIPTS}
+"""
+SET_UP = f"""set -e
+mkdir -p /var/lock /var/log/xen /etc/xen /var/lib/xen
+: >/etc/xen/xl.conf
+ln -sf /proc/self/fd/0 /dev/stdin
+modprobe dm-snapshot
+ln -sf {peers.FOLDER}/bin/bash /bin/bash
+for call in read write list; do ln -sf $(command -v xenstore) {peers.FOLDER}/bin/xenstore-$call; done
+for folder in /sys/block/*; do
+    disk=/dev/${{folder##*/}}
+    read -r mark 2>/dev/null <$disk || continue
+    [ "$mark" != "{DISK_MARK.decode().strip()}" ] || stock=$disk
+done
+exec 2>&1
+lvm pvcreate -q -ff -y $stock
+lvm vgcreate -q stock $stock
+lvm lvcreate -q -y -T -L {DISK_GIB - 2}g -c 64k stock/pool
+lvm lvcreate -q -y -T -V 1g -n base stock/pool
+{peers.FOLDER}/bin/zstd -dc {peers.FOLDER}/small.raw.zst >/dev/mapper/stock-base
+sync
+rm {peers.FOLDER}/small.raw.zst
+"""
+# Each prints hundredths of a second by the node's clock.
+STEPS = {
+    "clone": "lvm lvcreate -q -y -s -kn -n web stock/base && lvm lvchange -q -ay -K stock/web",
+    "create": f"{XL} create -p {peers.FOLDER}/stock.cfg",
+    "unpause": f"{XL} unpause stock",
+    "snapshot": "lvm lvcreate -q -y -s -n before stock/web",
+    "destroy": f"{XL} destroy stock",
+    "remove": "lvm lvremove -q -y stock/web",
+    "forget": "lvm lvremove -q -y stock/before",
+}
+RUN = peers.NOW + r"""
+began=$(now)
+{ COMMAND; } >/tmp/stock.log 2>&1 || { cat /tmp/stock.log /var/log/xen/*; exit 1; }
+echo $(($(now) - began))
+"""
+
+
+def add_disk(rack: OpenRack) -> None:
+    """Before the node is switched on the first time."""
+    path = rack.node.folder / "stock.img"
+    with path.open("wb") as disk:
+        disk.write(DISK_MARK)
+        disk.truncate(DISK_GIB << 30)
+    rack.forwards += ["--disk", f"{path},serial={DISK_SERIAL}"]
+
+
+def kernel_paths(rack: OpenRack) -> list[str]:
+    """Where the node keeps the small guest's kernel and ramdisk, the only ones that it has; the kernel is larger."""
+    found = [f"/state/kernels/{name}" for name in rack.dom0("ls -S /state/kernels").split()]
+    assert len(found) == 2, found
+    return found
+
+
+def set_up(rack: OpenRack) -> None:
+    """The node has the small guest's image and kernel."""
+    built = REPOSITORY / "out" / "peers"
+    kernel, ramdisk = kernel_paths(rack)
+    files = {f"scripts/{path.name.removesuffix('.in')}": path.read_text().replace("@XEN_LOG_DIR@", "/var/log/xen")
+             .replace("@XEN_SCRIPT_DIR@", SCRIPTS).encode() for path in (built / "scripts").iterdir()}
+    files |= {"scripts/hotplugpath.sh": PATHS.encode(), "xl": (built / "xl").read_bytes(),
+              "small.raw.zst": (rack.artefacts.out / "guest" / "small.raw.zst").read_bytes(),
+              "stock.cfg": CONFIG.format(kernel=kernel, ramdisk=ramdisk, cmdline=SMALL_KERNEL[5], memory_mib=MEMORY_MIB,
+                                         scripts=SCRIPTS).encode()}
+    peers.install(rack, "zstd", *TOOLS)
+    peers.send(rack, files)
+    rack.dom0(SET_UP, 300)
+
+
+def step(rack: OpenRack, name: str) -> float:
+    done = subprocess.run([*rack.dom0_words(), RUN.replace("COMMAND", STEPS[name])], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=120 * PATIENCE)
+    assert done.returncode == 0, f"{STEPS[name]}: {done.stdout}{done.stderr}"
+    return int(done.stdout) / 100
+
+
+def points(rack: OpenRack, request: str) -> list[tuple[str, float]]:
+    """When the node, by its own clock, began with each part of a request, and when it was done."""
+    return [(event["step"] or "admission", datetime.fromisoformat(event["time"]).timestamp())
+            for event in rack.json("events", "--request", request)
+            if event["type"] in ("request.accepted", "request.step", "request.done")]
+
+
+def span(rack: OpenRack, request: str) -> tuple[float, float]:
+    told = points(rack, request)
+    return told[0][1], told[-1][1]
+
+
+def phases(rack: OpenRack, request: str) -> dict[str, float]:
+    """Seconds that each part took."""
+    found: dict[str, float] = {}
+    for (name, began), (_, ended) in itertools.pairwise(points(rack, request)):
+        found[name] = found.get(name, 0.0) + ended - began
+    return found
+
+
+def ask(rack: OpenRack, *words: str) -> dict[str, float]:
+    made: dict[str, Any] = rack.json(*words, "--wait", seconds=240)
+    return phases(rack, made["request"])
+
+
+class Runs:
+    """The phases of several runs of one thing."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, list[float]] = {}
+        self.totals: list[float] = []
+
+    def add(self, found: dict[str, float]) -> None:
+        self.totals.append(sum(found.values()))
+        for name, seconds in found.items():
+            self.all.setdefault(name, []).append(seconds)
+
+    def show(self, title: str) -> dict[str, object]:
+        shown: dict[str, object] = {"total": show(title, self.totals)}
+        for name, values in self.all.items():
+            if len(self.all) > 1 and statistics.median(values) >= 0.01:
+                shown[name] = show(f"  {name}", values)
+        return shown
+
+
+def ours(rack: OpenRack, number: int) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+    """A slice that is made, snapshotted while it runs, and terminated."""
+    name = f"ours{number}"
+    made = phases(rack, rack.provision(name, "small.raw.zst", 0, "--type", "pvh", "--memory-mib", str(MEMORY_MIB),
+                                       "--disk-gib", "1")["request"])
+    rack.wait_console(name, "small-guest: ready")
+    taken = ask(rack, "snapshot", "create", name, "before")
+    return made, taken, ask(rack, "terminate", name)
+
+
+def theirs(rack: OpenRack) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+    took = {name: step(rack, name) for name in STEPS}
+    return ({name: took[name] for name in ("clone", "create")}, {"snapshot": took["snapshot"]},
+            {name: took[name] for name in ("destroy", "remove")})
+
+
+def measure(rack: OpenRack, runs: int) -> dict[str, object]:
+    rack.json("terminate", rack.provision("first", "small.raw.zst", 0)["slice"], "--wait", seconds=240)
+    set_up(rack)
+    kinds = {"provision": "slice.provision, accepted to unpaused", "snapshot": "snapshot.create of the running slice",
+             "terminate": "slice.terminate"}
+    stock = {"provision": "lvcreate -s and xl create -p", "snapshot": "lvcreate -s",
+             "terminate": "xl destroy and lvremove"}
+    we, they = ({kind: Runs() for kind in kinds} for _ in range(2))
+    for number in range(runs):
+        for of, found in ((we, ours(rack, number)), (they, theirs(rack))):
+            for kind, one in zip(kinds, found, strict=True):
+                of[kind].add(one)
+    results: dict[str, object] = {}
+    for kind, title in kinds.items():
+        results[kind] = we[kind].show(title)
+        results[f"{kind}_stock"] = they[kind].show(stock[kind])
+        results[f"{kind}_ratio"] = show_ratio("times as fast as the stock tools", we[kind].totals, they[kind].totals)
+    return results
