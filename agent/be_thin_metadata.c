@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define UEVENT_LIMIT 4096
@@ -74,13 +73,8 @@ static int take_lock(const struct be_thin *thin, char *path, size_t size, int *l
 
     if (be_thin_find_pool(thin, name, &pool, err) < 0 || metadata_path(&pool, path, size, err) < 0)
         return -1;
-    *lock = open(path, O_RDONLY | O_CLOEXEC);
-    if (*lock < 0)
-        return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot open %s", path);
-    while (flock(*lock, LOCK_EX) < 0)
-        if (errno != EINTR)
-            return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot lock %s", path);
-    return 0;
+    *lock = open_locked(path, err);
+    return *lock < 0 ? -1 : 0;
 }
 
 static int release(const struct be_thin *thin, struct err *err)

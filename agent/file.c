@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,6 +79,22 @@ int sync_folder(const char *folder, struct err *err)
     if (fd < 0 || fsync(fd) < 0)
         return err_errno(err, ERR_INTERNAL, errno, "%s", folder);
     return 0;
+}
+
+int open_locked(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot open %s", path);
+    while (flock(fd, LOCK_EX) < 0) {
+        if (errno == EINTR)
+            continue;
+        err_errno(err, ERR_STORAGE_ERROR, errno, "cannot lock %s", path);
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
 static int write_new(const char *path, const void *data, size_t length, unsigned mode,

@@ -100,6 +100,11 @@ int step_domain_start(const struct step *step, struct step_context *context, jso
         slice_set_size(&slice, &context->snapshot->memory.size);
     struct boot_files files;
     int domain_id = -1;
+    CLEANUP_CLOSE int turn = -1;
+    /* An operator's kernel is unpacked in dom0's memory, Debian's to 55 MiB: one at a time, or slices that start
+     * together would use it up. A boot loader is small. */
+    if (slice.boot == BOOT_KERNEL && (turn = open_locked(context->paths.kernels_dir, err)) < 0)
+        return -1;
     find_boot_files(&context->paths, &slice, &files);
     int result = start(step, context, &slice, &files, &domain_id, err);
     free(files.kernel);
