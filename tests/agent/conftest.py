@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from controller import Controller
+from hostile import Hostile
 from images import Images
 from node import ROOT, Node
 
@@ -78,4 +79,11 @@ def controller() -> Iterator[Controller]:
     made.start()
     yield made
     made.stop()
+    made.remove()
+
+
+@pytest.fixture
+def hostile() -> Iterator[Hostile]:
+    made = Hostile()
+    yield made
     made.remove()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,6 @@ YEAR = timedelta(days=365)
 
 def years_from_now(years: int) -> str:
     return (datetime.now(timezone.utc) + years * YEAR).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@pytest.fixture
-def hostile() -> Iterator[Hostile]:
-    made = Hostile()
-    yield made
-    made.remove()
 
 
 @pytest.fixture(scope="module")

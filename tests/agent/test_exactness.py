@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,11 +23,9 @@ SLICES = 50
 
 
 @pytest.fixture
-def hostile() -> Iterator[Hostile]:
-    made = Hostile()
-    made.keep = False
-    yield made
-    made.remove()
+def hostile(hostile: Hostile) -> Hostile:
+    hostile.keep = False
+    return hostile
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,14 @@ from test_controller import problem, session
 
 
 @pytest.fixture
-def hostile() -> Iterator[Hostile]:
-    made = Hostile()
-    yield made
-    made.remove()
-
-
-@pytest.fixture
 def away(make_node: Callable[..., Node], hostile: Hostile, small: dict[str, Any]) -> Node:
     """A node that knows the controller, with a slice that runs."""
+    return connected(make_node, hostile, small, "--events", "400")
+
+
+def connected(make_node: Callable[..., Node], hostile: Hostile, small: dict[str, Any], *options: str) -> Node:
     node = make_node(hostile.conf())
-    node.start("--events", "400")
+    node.start(*options)
     ready(node)
     node.do("slice.provision", str(uuid.uuid4()), **slice_args(small))
     return node

@@ -9,35 +9,29 @@ import select
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from audit import audit
 from hostile import Hostile, Request, Server, new_request
 from node import Node, slice_args, wait_until
-from test_network_away import all_arrived, ready, work
+from test_network_away import all_arrived, connected, work
 
 HALF = 100_000
 DATA = b"BOOTS!" + bytes(2 * HALF)
 
 
 @pytest.fixture
-def hostile() -> Iterator[Hostile]:
-    made = Hostile()
-    made.poll_wait = 1
-    yield made
-    made.remove()
+def hostile(hostile: Hostile) -> Hostile:
+    hostile.poll_wait = 1
+    return hostile
 
 
 @pytest.fixture
 def impatient(make_node: Callable[..., Node], hostile: Hostile, small: dict[str, Any]) -> Node:
     """A node with a slice, which does not wait half a minute for each answer."""
-    node = make_node(hostile.conf())
-    node.start("--call-seconds", "1")
-    ready(node)
-    node.do("slice.provision", str(uuid.uuid4()), **slice_args(small))
-    return node
+    return connected(make_node, hostile, small, "--call-seconds", "1")
 
 
 class Slow:
