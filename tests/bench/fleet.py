@@ -90,21 +90,9 @@ class Fleet:
         node.boot(str(uuid.uuid4()))
         node.start()
 
-    def registered_since(self, moment: str) -> int:
+    def count(self, what: str, *values: str) -> int:
         assert self.store is not None
-        return int(self.store.one("SELECT count(*) FROM nodes WHERE registered >= ?", moment)[0])
-
-    def heard_since(self, moment: str) -> int:
-        assert self.store is not None
-        return int(self.store.one("SELECT count(*) FROM nodes WHERE last_seen >= ?", moment)[0])
-
-    def ended(self) -> int:
-        assert self.store is not None
-        return int(self.store.one("SELECT count(*) FROM requests WHERE ended IS NOT NULL")[0])
-
-    def failed(self) -> int:
-        assert self.store is not None
-        return int(self.store.one("SELECT count(*) FROM requests WHERE state = 'failed'")[0])
+        return int(self.store.one(f"SELECT count(*) FROM {what}", *values)[0])
 
     def ask_all(self) -> float:
         """Seconds until each agent has answered that many requests."""
@@ -117,8 +105,8 @@ class Fleet:
                 for node_id in ids:
                     requests.add(self.store, node_id, "node.report", None, {})
         everything = len(ids) * REQUESTS_FOR_EACH
-        wait_until(lambda: self.ended() >= everything, "all requests end", 600)
-        assert self.failed() == 0
+        wait_until(lambda: self.count("requests WHERE ended IS NOT NULL") >= everything, "all requests end", 600)
+        assert self.count("requests WHERE state = 'failed'") == 0
         return time.monotonic() - began
 
     def away(self, seconds: float) -> float:
@@ -128,15 +116,12 @@ class Fleet:
         time.sleep(seconds)
         moment, began = clock.now(), time.monotonic()
         self.serve()
-        wait_until(lambda: self.heard_since(moment) == self.agents, "all agents are back", 600)
+        wait_until(lambda: self.count("nodes WHERE last_seen >= ?", moment) == self.agents, "all agents are back", 600)
         return time.monotonic() - began
 
     def stop(self) -> None:
         for node in self.nodes:
-            if node.process:
-                node.process.terminate()
-        for node in self.nodes:
-            node.kill() if node.process and node.process.poll() is not None else node.stop()
+            node.kill()
             node.remove()
         self.controller.stop()
         if self.store is not None:
@@ -150,7 +135,8 @@ def measure(agents: int, away_seconds: float) -> dict[str, object]:
     try:
         began = time.monotonic()
         fleet.start()
-        wait_until(lambda: fleet.registered_since("") == agents, "all agents are registered", 1200)
+        wait_until(lambda: fleet.count("nodes WHERE registered IS NOT NULL") == agents, "all agents are registered",
+                   1200)
         results["start"] = show(f"{agents} agents started, enrolled and registered", [time.monotonic() - began])
         results["memory_kib"] = show("an agent's own memory, all its processes together",
                                      [float(memory_kib(processes(node), "Private_Clean", "Private_Dirty"))

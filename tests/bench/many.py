@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 
 from figures import show
+from phases import ask, phases, span
 from rack import OpenRack
-from stock import ask, phases, span
 
 MEMORY_MIB = 128
 LOOKED_AT = (1, 10, 50, 100)
@@ -20,12 +19,6 @@ def node_memory_mib(slices: int) -> int:
     return 1536 + slices * (MEMORY_MIB + 12)
 
 
-def used_mib(rack: OpenRack) -> float:
-    """What dom0 cannot give to anything else."""
-    found = dict(re.findall(r"^(\w+): +(\d+) kB", rack.dom0("cat /proc/meminfo"), re.M))
-    return (int(found["MemTotal"]) - int(found["MemAvailable"])) / 1024
-
-
 def provision(rack: OpenRack, number: int, wait: bool = True) -> str:
     made = rack.provision(f"many{number}", "small.raw.zst", number, "--type", "pvh", "--memory-mib", str(MEMORY_MIB),
                           "--disk-gib", "1", wait=wait)
@@ -34,14 +27,14 @@ def provision(rack: OpenRack, number: int, wait: bool = True) -> str:
 
 def one_by_one(rack: OpenRack, slices: int) -> dict[str, object]:
     """Each is paused when it runs, so that its boot does not slow the next one."""
-    used = {0: used_mib(rack)}
+    used = {0: rack.dom0_used_kib() / 1024}
     print(f"  dom0 uses {used[0]:.0f} MiB without slices", flush=True)
     seconds = []
     for number in range(1, slices + 1):
         seconds.append(sum(phases(rack, provision(rack, number)).values()))
         ask(rack, "pause", f"many{number}")
         if number in LOOKED_AT:
-            used[number] = used_mib(rack)
+            used[number] = rack.dom0_used_kib() / 1024
             print(f"  slice {number}: {seconds[-1]:.2f} s; dom0 uses {used[number]:.0f} MiB", flush=True)
     first = show(f"slice.provision, the first {ENDS}", seconds[:ENDS])
     last = show(f"slice.provision, the last {ENDS} of {slices}", seconds[-ENDS:])

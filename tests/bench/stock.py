@@ -6,19 +6,16 @@ host."""
 
 from __future__ import annotations
 
-import itertools
 import statistics
 import subprocess
-from datetime import datetime
-from typing import Any
 
 import peers
 from figures import show, show_ratio
 from node import PATIENCE, REPOSITORY
+from phases import ask, phases
 from rack import SMALL_KERNEL, OpenRack
 
 DISK_MARK = b"stock tools\n"  # so that the node leaves the disk alone
-DISK_SERIAL = "stock"
 DISK_GIB = 12
 MEMORY_MIB = 192
 TOOLS = ("bash", "dirname", "stat", "expr", "flock", "readlink", "rm", "mkdir", "cat", "cut", "grep", "sed", "awk",
@@ -86,7 +83,7 @@ def add_disk(rack: OpenRack) -> None:
     with path.open("wb") as disk:
         disk.write(DISK_MARK)
         disk.truncate(DISK_GIB << 30)
-    rack.forwards += ["--disk", f"{path},serial={DISK_SERIAL}"]
+    rack.forwards += ["--disk", str(path)]
 
 
 def kernel_paths(rack: OpenRack) -> list[str]:
@@ -116,31 +113,6 @@ def step(rack: OpenRack, name: str) -> float:
                           capture_output=True, text=True, timeout=120 * PATIENCE)
     assert done.returncode == 0, f"{STEPS[name]}: {done.stdout}{done.stderr}"
     return int(done.stdout) / 100
-
-
-def points(rack: OpenRack, request: str) -> list[tuple[str, float]]:
-    """When the node, by its own clock, began with each part of a request, and when it was done."""
-    return [(event["step"] or "admission", datetime.fromisoformat(event["time"]).timestamp())
-            for event in rack.json("events", "--request", request)
-            if event["type"] in ("request.accepted", "request.step", "request.done")]
-
-
-def span(rack: OpenRack, request: str) -> tuple[float, float]:
-    told = points(rack, request)
-    return told[0][1], told[-1][1]
-
-
-def phases(rack: OpenRack, request: str) -> dict[str, float]:
-    """Seconds that each part took."""
-    found: dict[str, float] = {}
-    for (name, began), (_, ended) in itertools.pairwise(points(rack, request)):
-        found[name] = found.get(name, 0.0) + ended - began
-    return found
-
-
-def ask(rack: OpenRack, *words: str) -> dict[str, float]:
-    made: dict[str, Any] = rack.json(*words, "--wait", seconds=240)
-    return phases(rack, made["request"])
 
 
 class Runs:

@@ -29,7 +29,6 @@ REST_SECONDS = 30
 MEMORY_KIB = 1024
 # What dom0 cannot give to anything else after a boot; 67 MiB were measured, and 3 % more is a decision.
 DOM0_USED_KIB = 69 << 10
-DOM0_USED = "awk '/^MemTotal:/ { total = $2 } /^MemAvailable:/ { print total - $2 }' /proc/meminfo"
 FIGURES = r"""
 for name in sliced sliced-net; do
     memory=0 files=0
@@ -82,7 +81,7 @@ def run(folder: Path, artefacts: Artefacts, cycles: int, say: Callable[[str], No
     rack = NbdRack(folder, artefacts, DISK_BYTES)
     try:
         rack.boot()
-        used = int(rack.dom0(DOM0_USED))
+        used = rack.dom0_used_kib()
         say(f"dom0 uses {used} KiB")
         assert used <= DOM0_USED_KIB, f"dom0 uses {used} KiB after a boot, more than {DOM0_USED_KIB}"
         end = time.monotonic() + seconds

@@ -11,6 +11,7 @@ Slice number N has the address 10.0.2.(100 + N), whose SSH port is forwarded to 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -210,6 +211,11 @@ class OpenRack(Rack):
         done = retry_ssh([*self.dom0_words(), command], seconds)
         assert done.returncode == 0, f"node: {command!r}: {done.returncode} {done.stdout}{done.stderr}\n{self.story()}"
         return done.stdout.strip()
+
+    def dom0_used_kib(self) -> int:
+        """What dom0 cannot give to anything else."""
+        found = dict(re.findall(r"^(\w+): +(\d+) kB", self.dom0("cat /proc/meminfo"), re.M))
+        return int(found["MemTotal"]) - int(found["MemAvailable"])
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float, every: float = 0.5) -> None:
