@@ -45,4 +45,28 @@ const struct decoder_type *decoder_find(const char *name);
 int decoder_open(struct decoder *decoder, const struct decoder_type *type, struct err *err);
 void decoder_close(struct decoder *decoder);
 
+/* Takes a piece of what was decoded. */
+typedef int decode_sink(void *argument, const unsigned char *data, size_t length, struct err *err);
+
+/* A decoder whose output goes to a sink in pieces of DECODE_PIECE_BYTES; the last one may be shorter. */
+struct decode_stream {
+    struct decoder decoder;
+    unsigned char *buffer;
+    size_t buffered;
+    decode_sink *sink;
+    void *argument;
+};
+
+#define DECODE_PIECE_BYTES (1u << 20)
+
+/* After a failure, too, decode_stream_close is to be called. */
+int decode_stream_open(struct decode_stream *stream, const struct decoder_type *type,
+                       decode_sink *sink, void *argument, struct err *err);
+int decode_stream_feed(struct decode_stream *stream, const void *data, size_t length,
+                       struct err *err);
+
+/* At the end of the input: image_corrupt unless the stream may end there. */
+int decode_stream_finish(struct decode_stream *stream, struct err *err);
+void decode_stream_close(struct decode_stream *stream);
+
 #endif

@@ -2,11 +2,30 @@
 
 #include "util.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* A multiple of OUTPUT_BLOCK_BYTES, so that a raw image's blocks stay whole. */
-#define BUFFER_BYTES (1u << 20)
+_Static_assert(DECODE_PIECE_BYTES % OUTPUT_BLOCK_BYTES == 0, "a raw image's blocks stay whole");
+
+static int choose_format(struct import *import, const unsigned char *data, size_t length,
+                         struct err *err)
+{
+    const struct format_type *type = format_choose(import->format_name, data, length, err);
+    if (type == NULL)
+        return -1;
+    import->format.type = type;
+    import->format.head = data;
+    import->format.head_length = length;
+    return type->open(&import->format, err);
+}
+
+/* The first piece is the first MiB of the image, or all of it. */
+static int take(void *argument, const unsigned char *data, size_t length, struct err *err)
+{
+    struct import *import = argument;
+    if (import->format.type == NULL && choose_format(import, data, length, err) != 0)
+        return -1;
+    return import->format.type->feed(&import->format, data, length, err);
+}
 
 int import_open(struct import *import, const struct import_options *options, int output,
                 int scratch, struct err *err)
@@ -29,50 +48,7 @@ int import_open(struct import *import, const struct import_options *options, int
     import->scratch = (struct output){.fd = scratch, .limit_bytes = options->scratch_bytes};
     import->format.output = &import->output;
     import->format.scratch = scratch >= 0 ? &import->scratch : NULL;
-    import->buffer = xcalloc(1, BUFFER_BYTES);
-    return decoder_open(&import->decoder, decoder, err);
-}
-
-/* The buffer then holds the first MiB of the image, or all of it. */
-static int choose_format(struct import *import, struct err *err)
-{
-    const struct format_type *type =
-        format_choose(import->format_name, import->buffer, import->buffered, err);
-    if (type == NULL)
-        return -1;
-    import->format.type = type;
-    return type->open(&import->format, err);
-}
-
-static int pass_on(struct import *import, struct err *err)
-{
-    if (import->format.type == NULL && choose_format(import, err) != 0)
-        return -1;
-    size_t length = import->buffered;
-    import->buffered = 0;
-    return import->format.type->feed(&import->format, import->buffer, length, err);
-}
-
-/* Decodes until the input is used up and the decoder has nothing more to give. */
-static int decode(struct import *import, const void *data, size_t length, bool last,
-                  struct err *err)
-{
-    struct decode_buffers buffers = {.input = data, .input_length = length};
-    for (;;) {
-        buffers.output = import->buffer + import->buffered;
-        buffers.output_length = BUFFER_BYTES - import->buffered;
-        if (import->decoder.type->decode(&import->decoder, &buffers, last, err) != 0)
-            return -1;
-        import->buffered = BUFFER_BYTES - buffers.output_length;
-        if (buffers.output_length > 0)
-            break;
-        if (pass_on(import, err) != 0)
-            return -1;
-    }
-    if (buffers.input_length > 0)
-        return err_set(err, ERR_IMAGE_CORRUPT, "there is data after the end of the %s stream",
-                       import->decoder.type->name);
-    return 0;
+    return decode_stream_open(&import->stream, decoder, take, import, err);
 }
 
 int import_feed(struct import *import, const void *data, size_t length, struct err *err)
@@ -83,7 +59,7 @@ int import_feed(struct import *import, const void *data, size_t length, struct e
                        "the image has more than the %llu bytes announced",
                        (unsigned long long)import->expected_bytes);
     sha256_update(&import->hash, length, data);
-    return decode(import, data, length, false, err);
+    return decode_stream_feed(&import->stream, data, length, err);
 }
 
 static int check_hash(struct import *import, struct err *err)
@@ -105,12 +81,8 @@ int import_finish(struct import *import, struct err *err)
         return err_set(
             err, ERR_IMAGE_LENGTH_MISMATCH, "the image has %llu bytes, %llu were announced",
             (unsigned long long)import->transfer_bytes, (unsigned long long)import->expected_bytes);
-    if (check_hash(import, err) != 0 || decode(import, "", 0, true, err) != 0)
-        return -1;
-    if (!import->decoder.complete)
-        return err_set(err, ERR_IMAGE_CORRUPT, "the %s stream ends too early",
-                       import->decoder.type->name);
-    if (pass_on(import, err) != 0 || import->format.type->finish(&import->format, err) != 0)
+    if (check_hash(import, err) != 0 || decode_stream_finish(&import->stream, err) != 0 ||
+        import->format.type->finish(&import->format, err) != 0)
         return -1;
     return output_finish(&import->output, import->format.size_bytes, err);
 }
@@ -124,7 +96,5 @@ void import_close(struct import *import)
 {
     if (import->format.type != NULL)
         import->format.type->close(&import->format);
-    decoder_close(&import->decoder);
-    free(import->buffer);
-    import->buffer = NULL;
+    decode_stream_close(&import->stream);
 }

@@ -31,12 +31,10 @@ struct import {
     uint64_t expected_bytes;
     uint64_t transfer_bytes;
     struct sha256_ctx hash;
-    struct decoder decoder;
+    struct decode_stream stream;
     struct format format;
     struct output output;
     struct output scratch;
-    unsigned char *buffer; /* decompressed, not yet given to the format */
-    size_t buffered;
 };
 
 /* `scratch` is a second volume for formats that need one, or -1. After a failure, too, import_close

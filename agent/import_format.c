@@ -38,7 +38,7 @@ const struct format_type format_raw = {"raw", raw_open, raw_feed, raw_finish, ra
 
 bool format_known(const char *name)
 {
-    static const char *const names[] = {"auto", "raw", "qcow2", "vhd"};
+    static const char *const names[] = {"auto", "raw", "qcow2", "vhd", "kernel"};
     for (size_t index = 0; index < ARRAY_LENGTH(names); index++)
         if (strcmp(names[index], name) == 0)
             return true;
@@ -57,6 +57,8 @@ const struct format_type *format_choose(const char *name, const void *data, size
     bool vhd = begins_with(data, length, VHD_FOOTER_COOKIE, VHD_COOKIE_BYTES);
     if (strcmp(name, "raw") == 0)
         return &format_raw;
+    if (strcmp(name, "kernel") == 0)
+        return format_kernel_fits(data, length) ? &format_kernel : &format_raw;
     if (strcmp(name, "vhd") == 0)
         return vhd ? &format_vhd_dynamic : &format_vhd_fixed;
     if (qcow2)

@@ -19,6 +19,8 @@ struct format {
     struct output *output;
     struct output *scratch; /* NULL when there is none; then only raw and fixed VHD can be taken */
     void *state;
+    const unsigned char *head; /* the stream's beginning, while the format is opened */
+    size_t head_length;
     uint64_t taken_bytes; /* of the stream */
     uint64_t read_bytes;  /* from the scratch volume */
     uint64_t size_bytes;  /* of the disk: known at the end at the latest */
@@ -40,7 +42,12 @@ struct format_type {
 extern const struct format_type format_raw, format_plain, format_vhd_fixed, format_vhd_dynamic,
     format_qcow2;
 
-/* The protocol's names: raw, qcow2, vhd, and auto. */
+/* A Linux bzImage with a payload that can be unpacked here: what is written is the ELF file in it, which no
+ * start of a slice has to unpack then. */
+extern const struct format_type format_kernel;
+bool format_kernel_fits(const void *data, size_t length);
+
+/* The protocol's names (raw, qcow2, vhd, and auto), and kernel: a bzImage, or any file as it is. */
 bool format_known(const char *name);
 
 /* The type of a stream that is said to be `name` and begins with `data`; NULL with image_corrupt when

@@ -4,10 +4,14 @@
 #include "log.h"
 #include "seed.h"
 
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WAIT_INTERVAL_MS 200
 
@@ -85,6 +89,21 @@ static int start(const struct step *step, struct step_context *context, const st
     return hypervisor->domain_start(hypervisor->state, &config, domain_id, err);
 }
 
+/* The import has unpacked a kernel unless it could not. Then libxl does, in dom0's memory, Debian's to 55 MiB:
+ * one at a time, or slices that start together would use it up. */
+static int take_turn(const struct node_paths *paths, const struct boot_files *files, int *turn,
+                     struct err *err)
+{
+    unsigned char magic[SELFMAG] = "";
+    CLEANUP_CLOSE int kernel = open(files->kernel, O_RDONLY | O_CLOEXEC);
+    if (kernel < 0 || read(kernel, magic, sizeof(magic)) < 0)
+        return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot read the kernel %s", files->kernel);
+    if (memcmp(magic, ELFMAG, SELFMAG) == 0)
+        return 0;
+    *turn = open_locked(paths->kernels_dir, err);
+    return *turn < 0 ? -1 : 0;
+}
+
 int step_domain_start(const struct step *step, struct step_context *context, json_t *output,
                       struct err *err)
 {
@@ -101,12 +120,12 @@ int step_domain_start(const struct step *step, struct step_context *context, jso
     struct boot_files files;
     int domain_id = -1;
     CLEANUP_CLOSE int turn = -1;
-    /* An operator's kernel is unpacked in dom0's memory, Debian's to 55 MiB: one at a time, or slices that start
-     * together would use it up. A boot loader is small. */
-    if (slice.boot == BOOT_KERNEL && (turn = open_locked(context->paths.kernels_dir, err)) < 0)
-        return -1;
     find_boot_files(&context->paths, &slice, &files);
-    int result = start(step, context, &slice, &files, &domain_id, err);
+    int result = 0;
+    if (slice.boot == BOOT_KERNEL && step->kind == STEP_DOMAIN_START)
+        result = take_turn(&context->paths, &files, &turn, err);
+    if (result == 0)
+        result = start(step, context, &slice, &files, &domain_id, err);
     free(files.kernel);
     free(files.ramdisk);
     if (result == 0)

@@ -50,13 +50,13 @@ static const char *compression_name(enum compression compression)
     return names[compression];
 }
 
-static const char *format_name(enum image_format format)
+static const char *format_name(const struct transfer *transfer)
 {
     static const char *const names[] = {[IMAGE_FORMAT_AUTO] = "auto",
                                         [IMAGE_FORMAT_RAW] = "raw",
                                         [IMAGE_FORMAT_QCOW2] = "qcow2",
                                         [IMAGE_FORMAT_VHD] = "vhd"};
-    return names[format];
+    return transfer->kernel ? "kernel" : names[transfer->format];
 }
 
 static json_t *text_or_null(const char *text)
@@ -87,11 +87,11 @@ static int send_orders(struct state *state, struct err *err)
         text_or_null(transfer->ca), "transfer_bytes", bytes_or_null(transfer->transfer_bytes),
         "limit_bytes", (json_int_t)transfer_limit(transfer));
     CLEANUP_JSON json_t *import = json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:I, s:o}", "type", "import", "format",
-        format_name(transfer->format), "compression", compression_name(transfer->compression),
-        "sha256", text_or_null(transfer->sha256), "transfer_bytes",
-        bytes_or_null(transfer->transfer_bytes), "limit_bytes", (json_int_t)transfer->limit_bytes,
-        "scratch_bytes", bytes_or_null(transfer->scratch >= 0 ? transfer->scratch_bytes : 0));
+        "{s:s, s:s, s:s, s:o, s:o, s:I, s:o}", "type", "import", "format", format_name(transfer),
+        "compression", compression_name(transfer->compression), "sha256",
+        text_or_null(transfer->sha256), "transfer_bytes", bytes_or_null(transfer->transfer_bytes),
+        "limit_bytes", (json_int_t)transfer->limit_bytes, "scratch_bytes",
+        bytes_or_null(transfer->scratch >= 0 ? transfer->scratch_bytes : 0));
     if (fetch == NULL || import == NULL)
         return err_set(err, ERR_INVALID_ARGUMENT, "the image's URL is not valid UTF-8");
     if (wire_send(&state->import.wire, import, err) != 0)

@@ -15,7 +15,8 @@ struct transfer {
     const char *ca;     /* the controller's CA (PEM) trusted besides the public ones, or NULL */
     const char *sha256; /* of the bytes as transferred; NULL or "" when not known */
     enum compression compression;
-    enum image_format format;
+    enum image_format format; /* of a disk */
+    bool kernel;              /* no disk but an operator's kernel, which is unpacked if it can be */
     uint64_t transfer_bytes; /* as announced by the controller; 0 when not known */
     uint64_t limit_bytes;    /* what the output can hold: more is image_too_large */
     int output;              /* open for writing, reads as zeroes; stays the caller's */

@@ -24,8 +24,8 @@ SCRIPTS = f"{peers.FOLDER}/scripts"
 XL = f"{peers.FOLDER}/xl"
 CONFIG = """name="stock"
 type="pvh"
-kernel="{kernel}"
-ramdisk="{ramdisk}"
+kernel="{folder}/small.vmlinuz"
+ramdisk="{folder}/small.initrd"
 extra="{cmdline}"
 memory={memory_mib}
 vcpus=1
@@ -86,23 +86,16 @@ def add_disk(rack: OpenRack) -> None:
     rack.forwards += ["--disk", str(path)]
 
 
-def kernel_paths(rack: OpenRack) -> list[str]:
-    """Where the node keeps the small guest's kernel and ramdisk, the only ones that it has; the kernel is larger."""
-    found = [f"/state/kernels/{name}" for name in rack.dom0("ls -S /state/kernels").split()]
-    assert len(found) == 2, found
-    return found
-
-
 def set_up(rack: OpenRack) -> None:
-    """The node has the small guest's image and kernel."""
+    """The kernel is as its distribution ships it, packed; the node keeps its own copy unpacked."""
     built = REPOSITORY / "out" / "peers"
-    kernel, ramdisk = kernel_paths(rack)
+    guest = rack.artefacts.out / "guest"
     files = {f"scripts/{path.name.removesuffix('.in')}": path.read_text().replace("@XEN_LOG_DIR@", "/var/log/xen")
              .replace("@XEN_SCRIPT_DIR@", SCRIPTS).encode() for path in (built / "scripts").iterdir()}
     files |= {"scripts/hotplugpath.sh": PATHS.encode(), "xl": (built / "xl").read_bytes(),
-              "small.raw.zst": (rack.artefacts.out / "guest" / "small.raw.zst").read_bytes(),
-              "stock.cfg": CONFIG.format(kernel=kernel, ramdisk=ramdisk, cmdline=SMALL_KERNEL[5], memory_mib=MEMORY_MIB,
+              "stock.cfg": CONFIG.format(folder=peers.FOLDER, cmdline=SMALL_KERNEL[5], memory_mib=MEMORY_MIB,
                                          scripts=SCRIPTS).encode()}
+    files |= {name: (guest / name).read_bytes() for name in ("small.raw.zst", "small.vmlinuz", "small.initrd")}
     peers.install(rack, "zstd", *TOOLS)
     peers.send(rack, files)
     rack.dom0(SET_UP, 300)

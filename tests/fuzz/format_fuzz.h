@@ -30,7 +30,11 @@ static int take_image(const char *name, const uint8_t *data, size_t size)
     struct err err = {.code = ERR_NONE};
     struct output output = {.fd = memfd_create("disk", 0), .limit_bytes = DISK_LIMIT};
     struct output scratch = {.fd = memfd_create("file", 0), .limit_bytes = FILE_LIMIT};
-    struct format format = {.output = &output, .scratch = &scratch, .tick = count_tick};
+    struct format format = {.output = &output,
+                            .scratch = &scratch,
+                            .head = data,
+                            .head_length = size,
+                            .tick = count_tick};
     struct stat status;
     int result = -1;
 
