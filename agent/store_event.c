@@ -80,12 +80,8 @@ static int skip_to(struct store *store, int64_t seq, struct err *err)
                      "i", seq);
 }
 
-static int acknowledge(struct store *store, int64_t seq, struct err *err)
+static int acknowledge(struct store *store, int64_t seq, int64_t last, struct err *err)
 {
-    int64_t last;
-
-    if (last_seq(store, &last, err) < 0)
-        return -1;
     if (seq > last)
         return skip_to(store, seq, err);
     return store_run(store, err, NULL, "DELETE FROM events WHERE seq <= ?", "i", seq);
@@ -93,9 +89,14 @@ static int acknowledge(struct store *store, int64_t seq, struct err *err)
 
 int store_events_acknowledge(struct store *store, int64_t seq, struct err *err)
 {
-    if (store_begin(store, err) < 0)
+    int64_t last;
+
+    if (last_seq(store, &last, err) < 0)
         return -1;
-    if (acknowledge(store, seq, err) < 0) {
+    /* Events that a power cut brings back are sent once more, and the controller knows them by number. */
+    if ((seq > last ? store_begin(store, err) : store_begin_unsynced(store, err)) < 0)
+        return -1;
+    if (acknowledge(store, seq, last, err) < 0) {
         store_rollback(store);
         return -1;
     }

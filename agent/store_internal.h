@@ -6,6 +6,28 @@
 
 #include <jansson.h>
 #include <sqlite3.h>
+#include <stdbool.h>
+
+#define STATEMENTS_MAX 128
+
+struct store {
+    sqlite3 *database;
+    char *path;
+    struct {
+        const char *sql;
+        sqlite3_stmt *statement;
+    } statements[STATEMENTS_MAX];
+    unsigned statement_count;
+    unsigned depth; /* of store_begin */
+    bool unsynced;  /* the outermost transaction does not wait for the disk */
+    bool aborted;   /* an inner store_rollback has ended the transaction of an outer store_begin */
+};
+
+/* What the database says went wrong; -1. */
+int store_error(struct store *store, const char *what, struct err *err);
+
+/* Runs SQL that is used once; `what` is said when it fails. */
+int store_execute(struct store *store, const char *sql, const char *what, struct err *err);
 
 /* A statement that is reset, and so free for its next use, at the end of scope. */
 void cleanup_query(sqlite3_stmt **query);
@@ -23,6 +45,10 @@ int store_step(struct store *store, sqlite3_stmt *query, struct err *err);
 /* Runs a statement that gives no rows; *changed, which may be NULL, is the number of rows changed. */
 int store_run(struct store *store, struct err *err, int *changed, const char *sql,
               const char *types, ...);
+
+/* As store_begin, but its end does not wait for the disk: what a power cut may take back. Within a transaction
+ * that waits, it waits with that one. */
+int store_begin_unsynced(struct store *store, struct err *err);
 
 /* Columns of the present row. */
 const char *column_text(sqlite3_stmt *query, int column); /* "" for NULL */
