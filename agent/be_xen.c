@@ -15,104 +15,6 @@
 #define GONE_INTERVAL_MS 50
 #define CPU_INFO_LIMIT (1u << 20)
 
-/* --- Finding domains ---------------------------------------------------------------------------- */
-
-static bool is_slice(const libxl_uuid *uuid, const char *slice)
-{
-    char text[UUID_TEXT_BYTES];
-
-    snprintf(text, sizeof(text), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(*uuid));
-    return strcmp(text, slice) == 0;
-}
-
-int be_xen_find(struct be_xen *xen, const char *slice, bool dying, libxl_dominfo *info,
-                struct err *err)
-{
-    int count = 0, found = 0;
-
-    be_xen_forget(xen);
-    libxl_dominfo *list = libxl_list_domain(xen->context, &count);
-    if (!list)
-        return be_xen_fail(xen, err, ERROR_FAIL, "list the domains", NULL);
-    for (int i = 0; i < count && !found; i++) {
-        if (list[i].domid == 0 || !is_slice(&list[i].uuid, slice) || (list[i].dying && !dying))
-            continue;
-        *info = list[i]; /* the text it owns is not ours: only numbers are used */
-        info->ssid_label = NULL;
-        found = 1;
-    }
-    libxl_dominfo_list_free(list, count);
-    return found;
-}
-
-/* Whether the domain is one that this agent made: its name is its UUID. A dying one has lost its
- * name already. */
-static bool is_ours(struct be_xen *xen, const libxl_dominfo *info, const char *uuid)
-{
-    char path[64];
-    unsigned length;
-
-    if (info->domid == 0)
-        return false;
-    snprintf(path, sizeof(path), "/local/domain/%u/name", info->domid);
-    CLEANUP_FREE char *name = xs_read(xen->store, XBT_NULL, path, &length);
-    return name ? strcmp(name, uuid) == 0 : info->dying;
-}
-
-static enum shutdown_reason reason_of(libxl_shutdown_reason reason)
-{
-    switch (reason) {
-    case LIBXL_SHUTDOWN_REASON_POWEROFF:
-        return SHUTDOWN_POWEROFF;
-    case LIBXL_SHUTDOWN_REASON_REBOOT:
-        return SHUTDOWN_REBOOT;
-    case LIBXL_SHUTDOWN_REASON_CRASH:
-    case LIBXL_SHUTDOWN_REASON_WATCHDOG:
-        return SHUTDOWN_CRASH;
-    case LIBXL_SHUTDOWN_REASON_SUSPEND:
-        return SHUTDOWN_SUSPEND;
-    default:
-        return SHUTDOWN_OTHER;
-    }
-}
-
-static void describe(const libxl_dominfo *info, struct domain_info *domain)
-{
-    memset(domain, 0, sizeof(*domain));
-    snprintf(domain->slice, sizeof(domain->slice), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(info->uuid));
-    domain->domain_id = (int)info->domid;
-    domain->cpu_ms = info->cpu_time / 1000000;
-    domain->memory_kib = info->current_memkb;
-    if (info->dying) {
-        domain->state = DOMAIN_DYING;
-    } else if (info->shutdown) {
-        domain->state = DOMAIN_SHUTDOWN;
-        domain->reason = reason_of(info->shutdown_reason);
-    } else {
-        domain->state = info->paused ? DOMAIN_PAUSED : DOMAIN_RUNNING;
-    }
-}
-
-static int xen_list(void *state, struct domain_info *list, size_t limit, size_t *count,
-                    struct err *err)
-{
-    struct be_xen *xen = state;
-    int all = 0;
-
-    *count = 0;
-    be_xen_forget(xen);
-    libxl_dominfo *info = libxl_list_domain(xen->context, &all);
-    if (!info)
-        return be_xen_fail(xen, err, ERROR_FAIL, "list the domains", NULL);
-    for (int i = 0; i < all && *count < limit; i++) {
-        describe(&info[i], &list[*count]);
-        if (is_ours(xen, &info[i], list[*count].slice))
-            (*count)++;
-    }
-    libxl_dominfo_list_free(info, all);
-    return 0;
-}
-
 /* --- The host ------------------------------------------------------------------------------------ */
 
 int be_xen_free_kib(struct be_xen *xen, uint64_t *free_kib, struct err *err)
@@ -185,7 +87,7 @@ static int xen_shutdown(void *state, const char *slice, bool reboot, struct err 
 {
     struct be_xen *xen = state;
     const char *wish = reboot ? "reboot" : "poweroff";
-    libxl_dominfo info;
+    struct xen_domain info;
     char path[64];
     int found = be_xen_find(xen, slice, false, &info, err);
 
@@ -219,16 +121,15 @@ void be_xen_children_end(const sigset_t *saved)
 /* 1 while Xen knows a domain of that number. Asking for it alone would log an error when not. */
 static int is_there(struct be_xen *xen, uint32_t domain_id, struct err *err)
 {
-    int count = 0, there = 0;
+    CLEANUP_FREE struct xen_domain *list = NULL;
+    size_t count;
 
-    be_xen_forget(xen);
-    libxl_dominfo *list = libxl_list_domain(xen->context, &count);
-    if (!list)
-        return be_xen_fail(xen, err, ERROR_FAIL, "list the domains", NULL);
-    for (int i = 0; i < count && !there; i++)
-        there = list[i].domid == domain_id;
-    libxl_dominfo_list_free(list, count);
-    return there;
+    if (be_xen_domains(xen, &list, &count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (list[i].domid == domain_id)
+            return 1;
+    return 0;
 }
 
 /* A destroyed domain lingers until the last of its pages is given back: back ends may hold some. */
@@ -267,7 +168,7 @@ int be_xen_destroy(struct be_xen *xen, uint32_t domain_id, const char *slice, st
 static int xen_destroy(void *state, const char *slice, struct err *err)
 {
     struct be_xen *xen = state;
-    libxl_dominfo info;
+    struct xen_domain info;
     int found = be_xen_find(xen, slice, false, &info, err);
 
     if (found < 0)
@@ -291,7 +192,7 @@ static int xen_reboot(void *state, struct err *err)
 static int xen_counters(void *state, const char *slice, struct domain_counters *counters,
                         struct err *err)
 {
-    libxl_dominfo info;
+    struct xen_domain info;
     int found = be_xen_find(state, slice, false, &info, err);
 
     if (found <= 0)
@@ -312,7 +213,10 @@ static void xen_close(void *state)
         xs_close(xen->watch);
     if (xen->store)
         xs_close(xen->store);
+    if (xen->control)
+        xc_interface_close(xen->control);
     libxl_ctx_free(xen->context);
+    free(xen->ours);
     free(xen);
 }
 
@@ -324,6 +228,12 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
     int code = libxl_ctx_alloc(&xen->context, LIBXL_VERSION, 0, &xen->log.base);
     if (code) {
         be_xen_fail(xen, err, code, "reach the Xen toolstack", NULL);
+        xen_close(xen);
+        return -1;
+    }
+    xen->control = xc_interface_open(&xen->log.base, &xen->log.base, 0);
+    if (!xen->control) {
+        err_errno(err, ERR_HYPERVISOR_ERROR, errno, "cannot reach Xen");
         xen_close(xen);
         return -1;
     }
@@ -347,7 +257,7 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
                                       .domain_resume = be_xen_resume,
                                       .domain_restore = be_xen_restore,
                                       .domain_run = be_xen_run,
-                                      .domain_list = xen_list,
+                                      .domain_list = be_xen_list,
                                       .domain_counters = xen_counters,
                                       .disk_plug = be_xen_disk_plug,
                                       .disk_unplug = be_xen_disk_unplug,

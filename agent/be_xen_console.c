@@ -23,7 +23,7 @@ int be_xen_console_tty(void *state, const char *slice, char path[static TTY_PATH
                        struct err *err)
 {
     struct be_xen *xen = state;
-    libxl_dominfo info;
+    struct xen_domain info;
     char key[64];
     unsigned length;
     int found = be_xen_find(xen, slice, false, &info, err);

@@ -136,7 +136,7 @@ int be_xen_disk_plug(void *state, const char *slice, const struct domain_disk *d
 {
     struct be_xen *xen = state;
     struct place place;
-    libxl_dominfo info;
+    struct xen_domain info;
     int found = be_xen_find(xen, slice, false, &info, err);
 
     if (found <= 0 || info.shutdown)
@@ -178,7 +178,7 @@ int be_xen_disk_unplug(void *state, const char *slice, const char *device, bool 
 {
     struct be_xen *xen = state;
     struct place place;
-    libxl_dominfo info;
+    struct xen_domain info;
     int found = be_xen_find(xen, slice, false, &info, err);
 
     if (found > 0)
@@ -200,7 +200,7 @@ int be_xen_disk_grow(void *state, const char *slice, const char *device, uint64_
 {
     struct be_xen *xen = state;
     struct place place;
-    libxl_dominfo info;
+    struct xen_domain info;
     char sectors[32];
     int found = be_xen_find(xen, slice, false, &info, err);
 

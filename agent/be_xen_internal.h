@@ -8,6 +8,7 @@
 
 #include <libxl.h>
 #include <stdbool.h>
+#include <xenctrl.h>
 #include <xenstore.h>
 #include <xentoollog.h>
 
@@ -20,8 +21,24 @@ struct be_xen_log {
     char errors[FOUND_TEXT_BYTES];
 };
 
+/* A domain as Xen has it. */
+struct xen_domain {
+    uint32_t domid;
+    char uuid[UUID_TEXT_BYTES]; /* its slice's, when it is ours */
+    bool dying, shutdown, paused;
+    unsigned shutdown_reason; /* SHUTDOWN_* of Xen's sched.h, when it is shut down */
+    uint64_t cpu_time;        /* ns */
+    uint64_t current_memkb;
+    uint64_t outstanding_memkb; /* claimed and not taken yet */
+    uint32_t vcpu_online;
+    uint32_t vcpu_max_id;
+};
+
 struct be_xen {
     libxl_ctx *context;
+    xc_interface *control;   /* for the list of domains: libxl asks Xen several times for each */
+    struct xen_domain *ours; /* of the last list: whose name needs not be read again */
+    size_t ours_count;
     struct xs_handle *store;
     struct xs_handle *watch; /* NULL until asked for */
     struct be_xen_log log;
@@ -33,9 +50,16 @@ void be_xen_forget(struct be_xen *xen);
 /* Reports libxl's return code with what libxl said itself; returns -1. */
 int be_xen_fail(struct be_xen *xen, struct err *err, int code, const char *what, const char *slice);
 
+/* All domains but dom0, in the order of their numbers; an array owned by the caller. */
+int be_xen_domains(struct be_xen *xen, struct xen_domain **list, size_t *count, struct err *err);
+
+/* Those that this agent made, as in backend.h. */
+int be_xen_list(void *state, struct domain_info *list, size_t limit, size_t *count,
+                struct err *err);
+
 /* The live domain of a slice: 1 and `info` filled, 0 when there is none, -1. Dying ones count only
  * when `dying` is set. */
-int be_xen_find(struct be_xen *xen, const char *slice, bool dying, libxl_dominfo *info,
+int be_xen_find(struct be_xen *xen, const char *slice, bool dying, struct xen_domain *info,
                 struct err *err);
 
 /* Memory that a new domain can be built from now. */

@@ -4,7 +4,8 @@
 /* Xen counts pauses. More than these were made by somebody else, again and again. */
 #define PAUSES_MAX 64
 
-static int find_running(struct be_xen *xen, const char *slice, libxl_dominfo *info, struct err *err)
+static int find_running(struct be_xen *xen, const char *slice, struct xen_domain *info,
+                        struct err *err)
 {
     int found = be_xen_find(xen, slice, false, info, err);
 
@@ -18,7 +19,7 @@ static int find_running(struct be_xen *xen, const char *slice, libxl_dominfo *in
 int be_xen_pause(void *state, const char *slice, struct err *err)
 {
     struct be_xen *xen = state;
-    libxl_dominfo info;
+    struct xen_domain info;
 
     if (find_running(xen, slice, &info, err) < 0)
         return -1;
@@ -33,7 +34,7 @@ int be_xen_pause(void *state, const char *slice, struct err *err)
 int be_xen_unpause(void *state, const char *slice, struct err *err)
 {
     struct be_xen *xen = state;
-    libxl_dominfo info;
+    struct xen_domain info;
 
     for (int i = 0; i < PAUSES_MAX; i++) {
         if (find_running(xen, slice, &info, err) < 0)

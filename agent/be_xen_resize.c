@@ -17,10 +17,11 @@
 typedef int set_function(struct be_xen *xen, const char *slice, uint32_t domain_id, uint64_t to,
                          struct err *err);
 /* What the domain holds, in the unit of the change. */
-typedef uint64_t held_function(const libxl_dominfo *info);
+typedef uint64_t held_function(const struct xen_domain *info);
 
 /* 1 when the slice has a domain that runs. */
-static int find_running(struct be_xen *xen, const char *slice, libxl_dominfo *info, struct err *err)
+static int find_running(struct be_xen *xen, const char *slice, struct xen_domain *info,
+                        struct err *err)
 {
     int found = be_xen_find(xen, slice, false, info, err);
 
@@ -32,7 +33,7 @@ static int wait_for_guest(struct be_xen *xen, const char *slice, const struct do
                           held_function *held, struct err *err)
 {
     uint64_t until = 0, least = UINT64_MAX;
-    libxl_dominfo info;
+    struct xen_domain info;
 
     for (;;) {
         int found = find_running(xen, slice, &info, err);
@@ -51,7 +52,7 @@ static int wait_for_guest(struct be_xen *xen, const char *slice, const struct do
     }
 }
 
-static int change_domain(struct be_xen *xen, const char *slice, const libxl_dominfo *info,
+static int change_domain(struct be_xen *xen, const char *slice, const struct xen_domain *info,
                          const struct domain_change *change, set_function *set, held_function *held,
                          bool *now, struct err *err)
 {
@@ -64,7 +65,7 @@ static int change_domain(struct be_xen *xen, const char *slice, const libxl_domi
     *now = done > 0;
     if (done != 0)
         return done < 0 ? -1 : 0;
-    libxl_dominfo present;
+    struct xen_domain present;
     int found = find_running(xen, slice, &present, err);
     if (found > 0)
         log_info("slice %s holds %" PRIu64 " and is to hold %" PRIu64 ", but gives nothing back",
@@ -94,7 +95,7 @@ static int set_vcpus(struct be_xen *xen, const char *slice, uint32_t domain_id, 
     return code ? be_xen_fail(xen, err, code, "change the vCPUs of", slice) : 0;
 }
 
-static uint64_t vcpus_held(const libxl_dominfo *info)
+static uint64_t vcpus_held(const struct xen_domain *info)
 {
     return info->vcpu_online;
 }
@@ -102,7 +103,7 @@ static uint64_t vcpus_held(const libxl_dominfo *info)
 int be_xen_set_vcpus(void *state, const char *slice, const struct domain_change *change, bool *now,
                      struct err *err)
 {
-    libxl_dominfo info;
+    struct xen_domain info;
     int found = find_running(state, slice, &info, err);
 
     *now = false;
@@ -137,7 +138,7 @@ static int set_memory(struct be_xen *xen, const char *slice, uint32_t domain_id,
     return code ? be_xen_fail(xen, err, code, "change the memory of", slice) : 0;
 }
 
-static uint64_t memory_held(const libxl_dominfo *info)
+static uint64_t memory_held(const struct xen_domain *info)
 {
     uint64_t mib = (info->current_memkb + info->outstanding_memkb) / 1024;
 
@@ -147,7 +148,7 @@ static uint64_t memory_held(const libxl_dominfo *info)
 int be_xen_set_memory(void *state, const char *slice, const struct domain_change *change, bool *now,
                       struct err *err)
 {
-    libxl_dominfo info;
+    struct xen_domain info;
     uint64_t max_kib = 0;
     int found = find_running(state, slice, &info, err);
 

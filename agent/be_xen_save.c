@@ -10,9 +10,9 @@
 
 #define COOPERATIVE 1 /* the guest's kernel learns that it goes on where it was */
 
-static bool is_suspended(const libxl_dominfo *info)
+static bool is_suspended(const struct xen_domain *info)
 {
-    return info->shutdown && info->shutdown_reason == LIBXL_SHUTDOWN_REASON_SUSPEND;
+    return info->shutdown && info->shutdown_reason == SHUTDOWN_suspend;
 }
 
 /* A worker that died may have left its request standing: a kernel that answers it late would suspend
@@ -37,7 +37,8 @@ static void withdraw_request(struct be_xen *xen, uint32_t domain_id)
     }
 }
 
-static int resume(struct be_xen *xen, const libxl_dominfo *info, const char *slice, struct err *err)
+static int resume(struct be_xen *xen, const struct xen_domain *info, const char *slice,
+                  struct err *err)
 {
     if (!is_suspended(info)) {
         withdraw_request(xen, info->domid);
@@ -50,7 +51,7 @@ static int resume(struct be_xen *xen, const libxl_dominfo *info, const char *sli
 
 int be_xen_resume(void *state, const char *slice, struct err *err)
 {
-    libxl_dominfo info;
+    struct xen_domain info;
     int found = be_xen_find(state, slice, false, &info, err);
 
     return found <= 0 ? found : resume(state, &info, slice, err);
@@ -75,7 +76,7 @@ int be_xen_save(void *state, const char *slice, const char *path, struct memory_
                 struct err *err)
 {
     struct be_xen *xen = state;
-    libxl_dominfo info;
+    struct xen_domain info;
     int fd, found = be_xen_find(xen, slice, false, &info, err);
 
     if (found < 0)
@@ -107,7 +108,7 @@ int be_xen_restore(void *state, const struct domain_config *config, const char *
     struct be_xen *xen = state;
     const char *slice = config->slice->id;
     struct err failure = {.code = ERR_NONE};
-    libxl_dominfo info;
+    struct xen_domain info;
     uint32_t domain_id;
     int fd, found = be_xen_find(xen, slice, true, &info, err);
 
@@ -126,7 +127,7 @@ int be_xen_restore(void *state, const struct domain_config *config, const char *
 
 int be_xen_run(void *state, const char *slice, int *domain_id, struct err *err)
 {
-    libxl_dominfo info;
+    struct xen_domain info;
     int found = be_xen_find(state, slice, false, &info, err);
 
     *domain_id = -1;

@@ -144,15 +144,15 @@ static int fill(struct be_xen *xen, const struct domain_config *config, libxl_do
 /* Whether some domain is on its way out and will give its memory back. */
 static bool is_any_dying(struct be_xen *xen)
 {
-    int count = 0;
-    bool dying = false;
-    libxl_dominfo *list = libxl_list_domain(xen->context, &count);
+    CLEANUP_FREE struct xen_domain *list = NULL;
+    size_t count;
 
-    for (int i = 0; list && i < count; i++)
-        dying = dying || list[i].dying;
-    if (list)
-        libxl_dominfo_list_free(list, count);
-    return dying;
+    if (be_xen_domains(xen, &list, &count, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (list[i].dying)
+            return true;
+    return false;
 }
 
 /* Waits until the memory that the domain needs is free, as long as there is hope: a large domain's
@@ -200,7 +200,7 @@ int be_xen_launch(struct be_xen *xen, uint32_t domain_id, const char *slice, str
 /* 1 when the slice runs already; otherwise its remains are removed. */
 static int settle_existing(struct be_xen *xen, const char *slice, int *domain_id, struct err *err)
 {
-    libxl_dominfo info;
+    struct xen_domain info;
     int found = be_xen_find(xen, slice, true, &info, err);
 
     if (found <= 0)
@@ -232,7 +232,7 @@ static int create(struct be_xen *xen, libxl_domain_config *domain, int restore_f
                   uint32_t *domain_id, struct err *err)
 {
     const char *slice = domain->c_info.name;
-    libxl_dominfo info;
+    struct xen_domain info;
     sigset_t saved;
 
     be_xen_forget(xen);
