@@ -200,13 +200,19 @@ void tasks_kick(struct tasks *tasks)
         tasks->kick_timer = loop_timer(tasks->config.loop, 0, kick, tasks);
 }
 
-void task_finish(struct task *task, const struct err *given)
+void task_finish(struct task *task, const struct err *error)
+{
+    struct err err;
+    must(store_begin(task->tasks->config.store, &err), &err);
+    task_finish_begun(task, error);
+}
+
+void task_finish_begun(struct task *task, const struct err *given)
 {
     struct tasks *tasks = task->tasks;
     struct err err, answer_error = {0};
     const struct err *error = given;
     json_t *result = NULL;
-    must(store_begin(tasks->config.store, &err), &err);
     if (!error && task->plan.count == 0 && task_answer(task, &result, &answer_error) < 0)
         error = &answer_error;
     if (error)

@@ -217,5 +217,7 @@ void task_take_back(struct task *task, const struct err *error);
 /* task.c */
 void tasks_kick(struct tasks *tasks);
 void task_finish(struct task *task, const struct err *error);
+/* The same in the transaction that the caller has begun, which ends with it. */
+void task_finish_begun(struct task *task, const struct err *error);
 
 #endif

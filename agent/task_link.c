@@ -116,14 +116,13 @@ static void on_done(struct task *task, const json_t *output)
 {
     struct err err = {0};
     begin_transaction(task);
-    int kept = record_end(task, (unsigned)task->plan.count, output, &err);
-    commit(task);
-    if (kept < 0) {
+    if (record_end(task, (unsigned)task->plan.count, output, &err) < 0) {
+        commit(task);
         task_turn_back(task, &err);
         return;
     }
     task_kill(task);
-    task_finish(task, NULL);
+    task_finish_begun(task, NULL);
 }
 
 /* Also past the point of no return what can be undone is undone (the worker stops where it cannot

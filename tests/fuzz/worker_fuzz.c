@@ -52,6 +52,13 @@ void task_finish(struct task *task, const struct err *error)
     finished = true;
 }
 
+void task_finish_begun(struct task *task, const struct err *error)
+{
+    struct err err;
+    REQUIRE(store_commit(task->tasks->config.store, &err) == 0);
+    task_finish(task, error);
+}
+
 bool task_put_back(struct task *task, const struct err *error)
 {
     (void)task;
