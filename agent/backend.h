@@ -169,9 +169,10 @@ struct storage {
     int (*usage)(void *state, struct pool_usage *usage, struct err *err);
     int (*create)(void *state, uint32_t thin_id, struct err *err);
     /* Takes a snapshot. When the origin is active its I/O is suspended meanwhile (`origin_name`, or
-     * NULL for an inactive origin). */
+     * NULL for an inactive origin). `mapped`, which may be NULL, is set to the pool bytes of the new snapshot,
+     * or to 0 when that is not known: the origin was not active, or the snapshot is there already. */
     int (*snapshot)(void *state, uint32_t origin_id, const char *origin_name, uint32_t thin_id,
-                    struct err *err);
+                    uint64_t *mapped, struct err *err);
     int (*remove)(void *state, uint32_t thin_id, struct err *err);
     /* Makes /dev/mapper/NAME; activating again with a larger size grows it. */
     int (*activate)(void *state, const char *name, uint32_t thin_id, uint64_t size_bytes,

@@ -88,12 +88,14 @@ static int copy_sparse(int from, int to)
 }
 
 static int sim_snapshot(void *state, uint32_t origin_id, const char *origin_name, uint32_t thin_id,
-                        struct err *err)
+                        uint64_t *mapped, struct err *err)
 {
     CLEANUP_FREE char *origin = volume_path(state, origin_id);
     CLEANUP_FREE char *path = volume_path(state, thin_id);
     CLEANUP_FREE char *part = xasprintf("%s/part-%u", ((struct sim *)state)->folder, thin_id);
-    (void)origin_name;
+    struct stat status;
+    if (mapped)
+        *mapped = 0;
     if (sim_enter(state, "snapshot", err) < 0)
         return -1;
     if (access(path, F_OK) < 0) {
@@ -103,6 +105,8 @@ static int sim_snapshot(void *state, uint32_t origin_id, const char *origin_name
             return err_errno(err, ERR_STORAGE_ERROR, errno, "there is no volume %u", origin_id);
         if (to < 0 || copy_sparse(from, to) < 0 || rename(part, path) < 0)
             return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot copy volume %u", origin_id);
+        if (origin_name && mapped && fstat(to, &status) == 0)
+            *mapped = (uint64_t)status.st_blocks * 512;
     }
     sim_leave(state);
     return 0;

@@ -38,13 +38,15 @@ static int check_id(uint32_t thin_id, struct err *err)
     return 0;
 }
 
-/* Sends a message to the pool; the errno `harmless` says that it was done before. */
+/* Sends a message to the pool; 1 when the errno `harmless` says that it was done before. */
 static int send_pool(const char *pool_name, int harmless, struct err *err, const char *message)
 {
     struct err failure = {.code = ERR_NONE};
 
-    if (mapper_message(pool_name, message, &failure) == 0 || errno == harmless)
+    if (mapper_message(pool_name, message, &failure) == 0)
         return 0;
+    if (errno == harmless)
+        return 1;
     return err_set(err, failure.code, "%s", failure.message);
 }
 
@@ -55,7 +57,7 @@ static int tell_pool(const struct be_thin *thin, int harmless, struct err *err, 
 
     if (be_thin_find_pool(thin, pool_name, &pool, err) < 0)
         return -1;
-    return send_pool(pool_name, harmless, err, message);
+    return send_pool(pool_name, harmless, err, message) < 0 ? -1 : 0;
 }
 
 static int thin_usage(void *state, struct pool_usage *usage, struct err *err)
@@ -96,8 +98,47 @@ static int thin_remove(void *state, uint32_t thin_id, struct err *err)
     return tell_pool(state, ENODATA, err, message);
 }
 
+static int thin_mapped(void *state, const char *name, uint64_t *bytes, struct err *err)
+{
+    struct mapper_device device;
+    uint64_t sectors;
+
+    (void)state;
+    if (mapper_status(name, &device, err) < 0)
+        return -1;
+    if (!device.exists || strcmp(device.target, "thin") != 0)
+        return err_set(err, ERR_STORAGE_ERROR, "%s is not an active volume", name);
+    if (sscanf(device.params, "%" SCNu64, &sectors) != 1)
+        return err_set(err, ERR_STORAGE_ERROR, "the volume %s cannot be read: %s", name,
+                       device.params);
+    *bytes = sectors * SECTOR_BYTES;
+    return 0;
+}
+
+/* The snapshot of an active origin, which stands still meanwhile: what the one maps, the other does. */
+static int snapshot_active(const char *pool_name, const char *message, const char *origin_name,
+                           uint64_t *mapped, struct err *err)
+{
+    uint64_t started = monotonic_ms(), bytes = 0;
+
+    if (mapper_suspend(origin_name, err) < 0)
+        return -1;
+    int result = send_pool(pool_name, EEXIST, err, message);
+    if (result == 0 && thin_mapped(NULL, origin_name, &bytes, NULL) < 0)
+        bytes = 0;
+    /* The slice's disk must come to life again whatever happened to the snapshot. */
+    if (mapper_resume(origin_name, result < 0 ? NULL : err) < 0) {
+        log_error("the disk %s cannot be resumed after a snapshot", origin_name);
+        result = -1;
+    }
+    log_debug("%s stood still for %" PRIu64 " ms", origin_name, monotonic_ms() - started);
+    if (mapped)
+        *mapped = bytes;
+    return result < 0 ? -1 : 0;
+}
+
 static int thin_snapshot(void *state, uint32_t origin_id, const char *origin_name, uint32_t thin_id,
-                         struct err *err)
+                         uint64_t *mapped, struct err *err)
 {
     char message[64], pool_name[VOLUME_PATH_BYTES];
     struct mapper_device origin = {.exists = false}, pool;
@@ -110,20 +151,11 @@ static int thin_snapshot(void *state, uint32_t origin_id, const char *origin_nam
     /* Looked up now: nothing that can wait is done while the slice's disk stands still. */
     if (be_thin_find_pool(state, pool_name, &pool, err) < 0)
         return -1;
-    if (!origin.exists)
-        return send_pool(pool_name, EEXIST, err, message);
-
-    uint64_t started = monotonic_ms();
-    if (mapper_suspend(origin_name, err) < 0)
-        return -1;
-    int result = send_pool(pool_name, EEXIST, err, message);
-    /* The slice's disk must come to life again whatever happened to the snapshot. */
-    if (mapper_resume(origin_name, result < 0 ? NULL : err) < 0) {
-        log_error("the disk %s cannot be resumed after a snapshot", origin_name);
-        result = -1;
-    }
-    log_debug("%s stood still for %" PRIu64 " ms", origin_name, monotonic_ms() - started);
-    return result;
+    if (origin.exists)
+        return snapshot_active(pool_name, message, origin_name, mapped, err);
+    if (mapped)
+        *mapped = 0;
+    return send_pool(pool_name, EEXIST, err, message) < 0 ? -1 : 0;
 }
 
 static void rest(void)
@@ -203,23 +235,6 @@ static int thin_activate(void *state, const char *name, uint32_t thin_id, uint64
             return -1;
     }
     return mapper_create(name, &table, err);
-}
-
-static int thin_mapped(void *state, const char *name, uint64_t *bytes, struct err *err)
-{
-    struct mapper_device device;
-    uint64_t sectors;
-
-    (void)state;
-    if (mapper_status(name, &device, err) < 0)
-        return -1;
-    if (!device.exists || strcmp(device.target, "thin") != 0)
-        return err_set(err, ERR_STORAGE_ERROR, "%s is not an active volume", name);
-    if (sscanf(device.params, "%" SCNu64, &sectors) != 1)
-        return err_set(err, ERR_STORAGE_ERROR, "the volume %s cannot be read: %s", name,
-                       device.params);
-    *bytes = sectors * SECTOR_BYTES;
-    return 0;
 }
 
 static void thin_close(void *state)

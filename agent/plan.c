@@ -142,10 +142,13 @@ static void plan_terminate(const struct plan_facts *facts, struct plan *plan)
 static void plan_snapshot(const struct plan_facts *facts, struct plan *plan)
 {
     const struct slice *slice = facts->slice;
-    struct step *step = add_volume(plan, STEP_SNAPSHOT_MEASURE, "slice", slice->id, 0);
-    step->origin_id = slice->disk_thin_id;
-    step->bytes = disk_bytes(slice);
-    step->flag = facts->domain;
+    struct step *step;
+    /* An active disk is measured where the snapshot's space is asked for: that needs no worker. */
+    if (!facts->domain) {
+        step = add_volume(plan, STEP_SNAPSHOT_MEASURE, "slice", slice->id, 0);
+        step->origin_id = slice->disk_thin_id;
+        step->bytes = disk_bytes(slice);
+    }
     step = add_volume(plan, STEP_SNAPSHOT_TAKE, "slice", slice->id, facts->snapshots->thin_id);
     step->origin_id = slice->disk_thin_id;
     step->bytes = disk_bytes(slice);

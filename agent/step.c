@@ -20,7 +20,7 @@ static int run_volume(const struct step *step, struct step_context *context, jso
     case STEP_IMAGE_IMPORT:
         return step_image_import(step, context, output, err);
     case STEP_DISK_CLONE:
-        return storage->snapshot(storage->state, step->origin_id, NULL, step->thin_id, err);
+        return storage->snapshot(storage->state, step->origin_id, NULL, step->thin_id, NULL, err);
     case STEP_VOLUME_CREATE:
         return storage->create(storage->state, step->thin_id, err);
     case STEP_DISK_PLUG:

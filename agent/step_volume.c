@@ -73,9 +73,14 @@ int step_snapshot_take(const struct step *step, struct step_context *context, js
 {
     struct storage *storage = &context->backend->storage;
     char name[VOLUME_NAME_BYTES];
+    uint64_t mapped;
     if (storage->snapshot(storage->state, step->origin_id, step->flag ? step->name : NULL,
-                          step->thin_id, err) < 0)
+                          step->thin_id, &mapped, err) < 0)
         return -1;
+    if (mapped > 0) {
+        json_object_set_new(output, "mapped_bytes", json_integer((json_int_t)mapped));
+        return 0;
+    }
     volume_name(name, "snap", context->slice->id);
     return measure(storage, name, step->thin_id, step->bytes, false, output, err);
 }

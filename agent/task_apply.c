@@ -67,6 +67,7 @@ static int gate_snapshot(struct task *task, const struct step *step, struct err 
     struct snapshot_args args;
     struct capacity capacity;
     struct err store_error;
+    const struct storage *storage = &task->tasks->config.backend->storage;
     uint64_t mapped = number(task->record.scratch, "mapped_bytes");
     struct snapshot entered;
     if (snapshot_parse(OP_SNAPSHOT_CREATE, task->record.request.args, &args, err) < 0)
@@ -75,6 +76,8 @@ static int gate_snapshot(struct task *task, const struct step *step, struct err 
     if (must(store_snapshot_find(task->tasks->config.store, args.snapshot, &entered, &store_error),
              &store_error) == 1)
         return 0;
+    if (step->flag && storage->mapped(storage->state, step->name, &mapped, err) < 0)
+        return -1;
     if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
         return -1;
     if (admit_disk(&capacity, mapped, "the snapshot", err) < 0) {

@@ -145,21 +145,25 @@ static void try_snapshots(void)
 {
     char path[VOLUME_PATH_BYTES], copy[VOLUME_PATH_BYTES];
     const char *a = "/dev/mapper/try-a";
-    uint64_t started = monotonic_ms();
+    uint64_t started = monotonic_ms(), mapped[2], measured = 0;
 
     for (int round = 0; round < 2; round++)
-        try_check(storage.snapshot(storage.state, FIRST_ID, "try-a", FIRST_ID + 1, &err) == 0, &err,
-                  "snapshot of an active volume, round %d", round);
+        try_check(storage.snapshot(storage.state, FIRST_ID, "try-a", FIRST_ID + 1, &mapped[round],
+                                   &err) == 0,
+                  &err, "snapshot of an active volume, round %d", round);
     try_time("two snapshots of an active volume", started);
     try_check(fill(a, 'b'), NULL, "the origin lives on");
     try_check(activate("try-b", FIRST_ID + 1, VOLUME_BYTES, true, copy) == 0 && holds(copy, 'a'),
               &err, "the snapshot holds what was");
+    try_check(storage.mapped(storage.state, "try-b", &measured, &err) == 0 && measured > 0 &&
+                  mapped[0] == measured && mapped[1] == 0,
+              &err, "what a new snapshot maps is said, and not of one that was there");
     try_check(!fill(copy, 'c'), NULL, "a read-only volume cannot be written");
-    try_refused(storage.snapshot(storage.state, FIRST_ID + 77, "try-a", FIRST_ID + 2, &err), &err,
-                ERR_STORAGE_ERROR, "create_snap");
+    try_refused(storage.snapshot(storage.state, FIRST_ID + 77, "try-a", FIRST_ID + 2, NULL, &err),
+                &err, ERR_STORAGE_ERROR, "create_snap");
     try_check(fill(a, 'd') && holds(a, 'd'), NULL, "a failed snapshot leaves the origin running");
-    try_check(storage.snapshot(storage.state, FIRST_ID + 1, NULL, FIRST_ID + 2, &err) == 0, &err,
-              "snapshot of a snapshot");
+    try_check(storage.snapshot(storage.state, FIRST_ID + 1, NULL, FIRST_ID + 2, NULL, &err) == 0,
+              &err, "snapshot of a snapshot");
     /* Another volume under the same name: what reverting does. */
     CLEANUP_CLOSE int holder = open(a, O_RDONLY | O_CLOEXEC);
     try_refused(activate("try-a", FIRST_ID + 2, VOLUME_BYTES, false, path), &err, ERR_STORAGE_ERROR,
@@ -223,8 +227,8 @@ static void try_speed(void)
     storage.create(storage.state, FIRST_ID, &err);
     activate("try-a", FIRST_ID, VOLUME_BYTES, false, path);
     for (uint32_t i = 1; i <= MANY; i++)
-        try_check(storage.snapshot(storage.state, FIRST_ID, "try-a", FIRST_ID + i, &err) == 0, &err,
-                  "snapshot %" PRIu32, i);
+        try_check(storage.snapshot(storage.state, FIRST_ID, "try-a", FIRST_ID + i, NULL, &err) == 0,
+                  &err, "snapshot %" PRIu32, i);
     try_time("50 snapshots of an active volume", started);
     started = monotonic_ms();
     storage.deactivate(storage.state, "try-a", &err);
@@ -263,7 +267,7 @@ static int command_fray(const char *name, uint32_t id, uint32_t copy, uint64_t s
     uint64_t bytes = 0;
     bool good;
 
-    try_check(storage.snapshot(storage.state, id, name, copy, &err) == 0, &err, "snapshot %s",
+    try_check(storage.snapshot(storage.state, id, name, copy, NULL, &err) == 0, &err, "snapshot %s",
               name);
     snprintf(path, sizeof(path), "/dev/mapper/%.100s", name);
     CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);

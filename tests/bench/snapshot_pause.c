@@ -72,8 +72,9 @@ static void two_writes(void)
 static void by_agent(struct storage *storage)
 {
     struct err err = {.code = ERR_NONE};
+    uint64_t mapped;
 
-    if (storage->snapshot(storage->state, DISK_ID, DISK_NAME, SNAPSHOT_ID, &err) < 0)
+    if (storage->snapshot(storage->state, DISK_ID, DISK_NAME, SNAPSHOT_ID, &mapped, &err) < 0)
         fail("snapshot", &err);
 }
 

@@ -123,6 +123,7 @@ TEST(plan_of_snapshots)
     check_plan(OP_SNAPSHOT_REVERT, &facts,
                "disk.clone | volume.deactivate disk.swap volume.remove ");
     facts.domain = true;
+    check_plan(OP_SNAPSHOT_CREATE, &facts, "snapshot.take | ");
     check_plan(
         OP_SNAPSHOT_REVERT, &facts,
         "disk.clone | domain.destroy volume.deactivate disk.swap volume.remove disk.activate "

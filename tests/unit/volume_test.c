@@ -167,7 +167,7 @@ TEST(plan_presents_volumes_to_their_slice)
     check_plan(OP_SNAPSHOT_REVERT, &facts,
                "disk.clone | domain.destroy volume.deactivate disk.swap volume.remove "
                "disk.activate seed.write volume.activate volume.activate domain.start ");
-    check_plan(OP_SNAPSHOT_CREATE, &facts, "snapshot.measure snapshot.take | ");
+    check_plan(OP_SNAPSHOT_CREATE, &facts, "snapshot.take | ");
 }
 
 /* --- The store ------------------------------------------------------------------------------------- */
