@@ -27,7 +27,7 @@ missing := $(shell scripts/deps)
 ifneq ($(.SHELLSTATUS),0)
 $(error the host lacks packages: $(missing))
 endif
-out/recipes.mk: scripts/build-pkg $(recipes:%=%/recipe)
+out/recipes.mk: scripts/build-pkg $(recipes:%=%/recipe) $(recipes)
 	@mkdir -p out && scripts/build-pkg --make $(recipes) >$@.new && mv $@.new $@
 include out/recipes.mk
 endif
