@@ -131,8 +131,9 @@ struct hypervisor {
     /* Fills up to `limit` entries of our slices' domains (dom0 and strangers are left out). */
     int (*domain_list)(void *state, struct domain_info *list, size_t limit, size_t *count,
                        struct err *err);
-    int (*domain_counters)(void *state, const char *slice, struct domain_counters *counters,
-                           struct err *err);
+    /* What the devices of these domains have moved; what is gone by now counts as nothing. */
+    int (*counters)(void *state, const struct domain_info *domains, size_t count,
+                    struct domain_counters *counters, struct err *err);
     /* The terminal at which the slice's console can be read and typed on. slice_state when the slice
      * is not running, console_unavailable when there is none for it. */
     int (*console_tty)(void *state, const char *slice, char path[static TTY_PATH_BYTES],

@@ -189,18 +189,6 @@ static int xen_reboot(void *state, struct err *err)
     return 0;
 }
 
-static int xen_counters(void *state, const char *slice, struct domain_counters *counters,
-                        struct err *err)
-{
-    struct xen_domain info;
-    int found = be_xen_find(state, slice, false, &info, err);
-
-    if (found <= 0)
-        return found < 0 ? -1
-                         : err_set(err, ERR_SLICE_STATE, "slice %s has no running domain", slice);
-    return be_xen_read_counters(info.domid, counters, err);
-}
-
 /* --- Opening and closing --------------------------------------------------------------------------*/
 
 static void xen_close(void *state)
@@ -258,7 +246,7 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
                                       .domain_restore = be_xen_restore,
                                       .domain_run = be_xen_run,
                                       .domain_list = be_xen_list,
-                                      .domain_counters = xen_counters,
+                                      .counters = be_xen_counters,
                                       .disk_plug = be_xen_disk_plug,
                                       .disk_unplug = be_xen_disk_unplug,
                                       .disk_grow = be_xen_disk_grow,

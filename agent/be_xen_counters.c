@@ -1,4 +1,4 @@
-/* Counters of a domain's devices, as the back ends in dom0 keep them. */
+/* Counters of the domains' devices, as the back ends in dom0 keep them. */
 #include "be_xen_internal.h"
 
 #include <dirent.h>
@@ -47,21 +47,36 @@ static void add_nic(unsigned domain_id, unsigned number, struct domain_counters 
     counters->net_received_bytes += number_of(path);
 }
 
-int be_xen_read_counters(uint32_t domain_id, struct domain_counters *counters, struct err *err)
+static struct domain_counters *counters_of(unsigned domain_id, const struct domain_info *domains,
+                                           size_t count, struct domain_counters *counters)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((unsigned)domains[i].domain_id == domain_id)
+            return &counters[i];
+    return NULL;
+}
+
+int be_xen_counters(void *state, const struct domain_info *domains, size_t count,
+                    struct domain_counters *counters, struct err *err)
 {
     DIR *folder = opendir(BACKENDS);
     struct dirent *entry;
 
-    memset(counters, 0, sizeof(*counters));
+    (void)state;
+    memset(counters, 0, count * sizeof(*counters));
     if (!folder)
         return err_errno(err, ERR_HYPERVISOR_ERROR, errno, "cannot read " BACKENDS);
     while ((entry = readdir(folder))) {
         unsigned owner, number;
+        bool disk = sscanf(entry->d_name, "vbd-%u-%u", &owner, &number) == 2;
 
-        if (sscanf(entry->d_name, "vbd-%u-%u", &owner, &number) == 2 && owner == domain_id)
-            add_disk(entry->d_name, counters);
-        else if (sscanf(entry->d_name, "vif-%u-%u", &owner, &number) == 2 && owner == domain_id)
-            add_nic(domain_id, number, counters);
+        if (!disk && sscanf(entry->d_name, "vif-%u-%u", &owner, &number) != 2)
+            continue;
+        struct domain_counters *of = counters_of(owner, domains, count, counters);
+        if (of && disk)
+            add_disk(entry->d_name, of);
+        else if (of)
+            add_nic(owner, number, of);
     }
     closedir(folder);
     return 0;

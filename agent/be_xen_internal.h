@@ -107,8 +107,9 @@ int be_xen_set_vcpus(void *state, const char *slice, const struct domain_change 
 int be_xen_set_memory(void *state, const char *slice, const struct domain_change *change, bool *now,
                       struct err *err);
 
-/* Counters of a domain's devices from sysfs. */
-int be_xen_read_counters(uint32_t domain_id, struct domain_counters *counters, struct err *err);
+/* As in backend.h, from sysfs. */
+int be_xen_counters(void *state, const struct domain_info *domains, size_t count,
+                    struct domain_counters *counters, struct err *err);
 
 int be_xen_console_tty(void *state, const char *slice, char path[static TTY_PATH_BYTES],
                        struct err *err);

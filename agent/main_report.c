@@ -143,22 +143,34 @@ json_t *report_registration(struct agent *agent)
 
 /* --- The heartbeat ------------------------------------------------------------------------------- */
 
-static const struct domain_info *find_domain(const struct domain_info *list, size_t count,
-                                             const char *slice)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i].slice, slice) == 0)
-            return &list[i];
-    return NULL;
-}
+struct domains {
+    struct domain_info list[DOMAIN_LIST_MAX];
+    struct domain_counters counters[DOMAIN_LIST_MAX];
+    size_t count;
+};
 
-static json_t *usage_json(struct agent *agent, const struct slice *slice,
-                          const struct domain_info *domain)
+/* What cannot be asked is not there, or zero. */
+static void find_domains(struct agent *agent, struct domains *domains)
 {
     struct hypervisor *hypervisor = &agent->backend.hypervisor;
+    if (hypervisor->domain_list(hypervisor->state, domains->list, DOMAIN_LIST_MAX, &domains->count,
+                                NULL) < 0)
+        domains->count = 0;
+    if (hypervisor->counters(hypervisor->state, domains->list, domains->count, domains->counters,
+                             NULL) < 0)
+        memset(domains->counters, 0, sizeof(domains->counters));
+}
+
+static json_t *usage_json(const struct slice *slice, const struct domains *domains)
+{
+    const struct domain_info *domain = NULL;
     struct domain_counters counters = {0};
-    if (domain && hypervisor->domain_counters(hypervisor->state, slice->id, &counters, NULL) < 0)
-        memset(&counters, 0, sizeof(counters));
+    for (size_t i = 0; i < domains->count && !domain; i++) {
+        if (strcmp(domains->list[i].slice, slice->id) != 0)
+            continue;
+        domain = &domains->list[i];
+        counters = domains->counters[i];
+    }
     return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", slice->id, "state",
                      slice_state_name(slice->state), "cpu_ms",
                      (json_int_t)(domain ? domain->cpu_ms : 0), "memory_mib",
@@ -171,18 +183,15 @@ static json_t *usage_json(struct agent *agent, const struct slice *slice,
 
 static json_t *usages_json(struct agent *agent)
 {
-    struct hypervisor *hypervisor = &agent->backend.hypervisor;
-    CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
+    CLEANUP_FREE struct domains *domains = xcalloc(1, sizeof(*domains));
     json_t *array = json_array();
     struct slice *slices;
-    size_t count, domains = 0;
+    size_t count;
     if (store_slices(agent->store, &slices, &count, NULL) < 0)
         return array;
-    if (hypervisor->domain_list(hypervisor->state, list, DOMAIN_LIST_MAX, &domains, NULL) < 0)
-        domains = 0;
+    find_domains(agent, domains);
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(
-            array, usage_json(agent, &slices[i], find_domain(list, domains, slices[i].id)));
+        json_array_append_new(array, usage_json(&slices[i], domains));
     slices_free(slices, count);
     return array;
 }

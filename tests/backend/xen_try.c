@@ -139,13 +139,18 @@ static int command_save(const char *slice, const char *path)
 
 static int command_counters(const char *slice)
 {
-    struct domain_counters counters;
+    static struct domain_info domains[DOMAIN_LIST_MAX];
+    static struct domain_counters counters[DOMAIN_LIST_MAX];
+    size_t count = list(domains);
 
-    if (xen.domain_counters(xen.state, slice, &counters, &err) < 0)
+    if (xen.counters(xen.state, domains, count, counters, &err) < 0)
         return fail("counters");
-    printf("counters: read=%" PRIu64 " written=%" PRIu64 " received=%" PRIu64 " sent=%" PRIu64 "\n",
-           counters.disk_read_bytes, counters.disk_written_bytes, counters.net_received_bytes,
-           counters.net_sent_bytes);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(domains[i].slice, slice) == 0)
+            printf("counters: read=%" PRIu64 " written=%" PRIu64 " received=%" PRIu64
+                   " sent=%" PRIu64 "\n",
+                   counters[i].disk_read_bytes, counters[i].disk_written_bytes,
+                   counters[i].net_received_bytes, counters[i].net_sent_bytes);
     return 0;
 }
 
