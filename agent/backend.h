@@ -85,6 +85,8 @@ struct domain_change {
 struct hypervisor {
     void *state;
     int (*host)(void *state, struct host_info *info, struct err *err);
+    /* Once, when the agent starts: what serves the slices comes before them when processors are short. */
+    int (*prefer_host)(void *state, struct err *err);
     /* Begins an orderly reboot of the machine, which ends every process; does not wait. */
     int (*reboot)(void *state, struct err *err);
     /* Builds the domain with its devices and lets it run. On failure nothing of it remains. */

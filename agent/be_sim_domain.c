@@ -303,6 +303,13 @@ static int sim_destroy(void *state, const char *slice, struct err *err)
     return 0;
 }
 
+static int sim_prefer_host(void *state, struct err *err)
+{
+    (void)state;
+    (void)err;
+    return 0;
+}
+
 /* The simulated machine goes down when the test says so: only the wish is noted. */
 static int sim_reboot(void *state, struct err *err)
 {
@@ -365,6 +372,7 @@ void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor)
 {
     *hypervisor = (struct hypervisor){.state = sim,
                                       .host = sim_host,
+                                      .prefer_host = sim_prefer_host,
                                       .reboot = sim_reboot,
                                       .domain_start = sim_start,
                                       .domain_shutdown = sim_shutdown,

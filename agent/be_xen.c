@@ -13,6 +13,7 @@
 
 #define GONE_WAIT_MS 15000
 #define GONE_INTERVAL_MS 50
+#define DOM0_WEIGHT 16384 /* as 64 slices that compute at the same time */
 #define CPU_INFO_LIMIT (1u << 20)
 
 /* --- The host ------------------------------------------------------------------------------------ */
@@ -79,6 +80,22 @@ static int xen_host(void *state, struct host_info *host, struct err *err)
     host->memory_free_mib = free_kib / 1024;
     read_cpu_model(host->cpu_model, sizeof(host->cpu_model));
     return 0;
+}
+
+/* All disks and networks go through dom0. With the weight of one slice among many that compute, it got so
+ * little of the processors that libxl gave up after its ten seconds for a device. */
+static int xen_prefer_host(void *state, struct err *err)
+{
+    struct be_xen *xen = state;
+    libxl_domain_sched_params params;
+
+    be_xen_forget(xen);
+    libxl_domain_sched_params_init(&params);
+    params.sched = (libxl_scheduler)libxl_get_scheduler(xen->context);
+    params.weight = DOM0_WEIGHT;
+    int code = libxl_domain_sched_params_set(xen->context, 0, &params);
+    libxl_domain_sched_params_dispose(&params);
+    return code ? be_xen_fail(xen, err, code, "give dom0 its weight", NULL) : 0;
 }
 
 /* --- Stopping ------------------------------------------------------------------------------------ */
@@ -233,6 +250,7 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
     }
     *hypervisor = (struct hypervisor){.state = xen,
                                       .host = xen_host,
+                                      .prefer_host = xen_prefer_host,
                                       .reboot = xen_reboot,
                                       .domain_start = be_xen_start,
                                       .domain_shutdown = xen_shutdown,

@@ -163,6 +163,8 @@ static void open_tasks(struct agent *agent)
                                   .finished = task_finished,
                                   .domain_starting = domains_starting};
     must(backend_open(&config.backend_options, &agent->backend, &err), &err);
+    if (agent->backend.hypervisor.prefer_host(agent->backend.hypervisor.state, &err) < 0)
+        log_error("the node's own work does not come before the slices': %s", err.message);
     agent->tasks = tasks_new(&config);
     agent->draining = tasks_drained(agent->tasks);
 }
