@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 
-from figures import show
-from phases import ask, phases, span
+import memory
+from phases import Runs, ask, phases, span
 from rack import OpenRack
 
 MEMORY_MIB = 128
@@ -19,8 +19,8 @@ def node_memory_mib(slices: int) -> int:
     return 1536 + slices * (MEMORY_MIB + 12)
 
 
-def provision(rack: OpenRack, number: int, wait: bool = True) -> str:
-    made = rack.provision(f"many{number}", "small.raw.zst", number, "--type", "pvh", "--memory-mib", str(MEMORY_MIB),
+def provision(rack: OpenRack, number: int, wait: bool = True, name: str = "many") -> str:
+    made = rack.provision(f"{name}{number}", "small.raw.zst", number, "--type", "pvh", "--memory-mib", str(MEMORY_MIB),
                           "--disk-gib", "1", wait=wait)
     return str(made["request"])
 
@@ -29,18 +29,20 @@ def one_by_one(rack: OpenRack, slices: int) -> dict[str, object]:
     """Each is paused when it runs, so that its boot does not slow the next one."""
     used = {0: rack.dom0_used_kib() / 1024}
     print(f"  dom0 uses {used[0]:.0f} MiB without slices", flush=True)
-    seconds = []
+    each: list[dict[str, float]] = []
     for number in range(1, slices + 1):
-        seconds.append(sum(phases(rack, provision(rack, number)).values()))
+        each.append(phases(rack, provision(rack, number)))
         ask(rack, "pause", f"many{number}")
         if number in LOOKED_AT:
             used[number] = rack.dom0_used_kib() / 1024
-            print(f"  slice {number}: {seconds[-1]:.2f} s; dom0 uses {used[number]:.0f} MiB", flush=True)
-    first = show(f"slice.provision, the first {ENDS}", seconds[:ENDS])
-    last = show(f"slice.provision, the last {ENDS} of {slices}", seconds[-ENDS:])
-    ratio = statistics.median(seconds[-ENDS:]) / statistics.median(seconds[:ENDS])
+            print(f"  slice {number}: {sum(each[-1].values()):.2f} s; dom0 uses {used[number]:.0f} MiB", flush=True)
+    first, last = Runs(each[:ENDS]), Runs(each[-ENDS:])
+    results: dict[str, object] = {"first": first.show(f"slice.provision, the first {ENDS}"),
+                                  "last": last.show(f"slice.provision, the last {ENDS} of {slices}")}
+    ratio = statistics.median(last.totals) / statistics.median(first.totals)
     print(f"  the last ones take {ratio:.2f} times as long as the first", flush=True)
-    return {"dom0_used_mib": used, "all": seconds, "first": first, "last": last, "last_to_first": ratio}
+    return results | {"dom0_used_mib": used, "private_kib": memory.show_private(rack), "all": each,
+                      "last_to_first": ratio}
 
 
 def at_once(rack: OpenRack, slices: int) -> dict[str, object]:
@@ -48,7 +50,7 @@ def at_once(rack: OpenRack, slices: int) -> dict[str, object]:
     for number in range(slices - AT_ONCE + 1, slices + 1):
         rack.do("terminate", f"many{number}")
     numbers = range(slices - AT_ONCE + 1, slices + 1)
-    requests = [provision(rack, number + slices, wait=False) for number in numbers]
+    requests = [provision(rack, number, wait=False, name="again") for number in numbers]
     for request in requests:
         rack.controller("wait", request, "--timeout", "1800s", seconds=1810)
     spans = [span(rack, request) for request in requests]

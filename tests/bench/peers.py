@@ -13,12 +13,24 @@ from node import PATIENCE, REPOSITORY
 from rack import OpenRack
 
 FOLDER = "/tmp/peers"
+QEMU_MIB = 512  # beside the memory of its machine
 # For scripts that run in the node: its clock, in hundredths of a second.
 NOW = """now() { read -r up _ </proc/uptime; echo "${up%.*}${up#*.}"; }"""
 
 
 class PeerMissing(Exception):
-    """This machine lacks a program that we compare with."""
+    """This machine lacks what a section needs: a program to compare with, memory, room on its disk."""
+
+
+def need_room(folder: str, memory_mib: int, disk_gib: int) -> None:
+    """For a node of so much memory, whose disk grows to so much in that folder."""
+    available = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.M)
+    if available and int(available.group(1)) >> 10 < memory_mib + QEMU_MIB:
+        raise PeerMissing(f"it takes {memory_mib + QEMU_MIB} MiB of memory, this machine has "
+                          f"{int(available.group(1)) >> 10} to give")
+    free_gib = shutil.disk_usage(folder).free >> 30
+    if free_gib < disk_gib:
+        raise PeerMissing(f"it takes {disk_gib} GiB in {folder}, there are {free_gib}")
 
 
 def libraries(program: Path) -> list[str]:

@@ -6,13 +6,12 @@ host."""
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 
 import peers
-from figures import show, show_ratio
+from figures import show_ratio
 from node import PATIENCE, REPOSITORY
-from phases import ask, phases
+from phases import Runs, ask, phases
 from rack import SMALL_KERNEL, OpenRack
 
 DISK_MARK = b"stock tools\n"  # so that the node leaves the disk alone
@@ -66,9 +65,20 @@ STEPS = {
     "create": f"{XL} create -p {peers.FOLDER}/stock.cfg",
     "unpause": f"{XL} unpause stock",
     "snapshot": "lvm lvcreate -q -y -s -n before stock/web",
+    "stop": f"{XL} destroy stock",
+    "merge": "lvm lvchange -q -an stock/web && lvm lvconvert -q -y --merge stock/before"
+             " && lvm lvchange -q -ay -K stock/web",
+    "start": f"{XL} create -p {peers.FOLDER}/stock.cfg",
     "destroy": f"{XL} destroy stock",
     "remove": "lvm lvremove -q -y stock/web",
-    "forget": "lvm lvremove -q -y stock/before",
+}
+# What is compared -> what ours is called, what theirs is called, and which of the steps above it takes.
+KINDS = {
+    "provision": ("slice.provision, accepted to unpaused", "lvcreate -s and xl create -p", ("clone", "create")),
+    "snapshot": ("snapshot.create of the running slice", "lvcreate -s", ("snapshot",)),
+    "revert": ("snapshot.revert of the running slice", "xl destroy, lvconvert --merge and xl create -p",
+               ("stop", "merge", "start")),
+    "terminate": ("slice.terminate", "xl destroy and lvremove", ("destroy", "remove")),
 }
 RUN = peers.NOW + r"""
 began=$(now)
@@ -108,57 +118,36 @@ def step(rack: OpenRack, name: str) -> float:
     return int(done.stdout) / 100
 
 
-class Runs:
-    """The phases of several runs of one thing."""
-
-    def __init__(self) -> None:
-        self.all: dict[str, list[float]] = {}
-        self.totals: list[float] = []
-
-    def add(self, found: dict[str, float]) -> None:
-        self.totals.append(sum(found.values()))
-        for name, seconds in found.items():
-            self.all.setdefault(name, []).append(seconds)
-
-    def show(self, title: str) -> dict[str, object]:
-        shown: dict[str, object] = {"total": show(title, self.totals)}
-        for name, values in self.all.items():
-            if len(self.all) > 1 and statistics.median(values) >= 0.01:
-                shown[name] = show(f"  {name}", values)
-        return shown
+Took = dict[str, dict[str, float]]
 
 
-def ours(rack: OpenRack, number: int) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
-    """A slice that is made, snapshotted while it runs, and terminated."""
+def ours(rack: OpenRack, number: int) -> Took:
+    """A slice that is made, snapshotted while it runs, set back, and terminated."""
     name = f"ours{number}"
     made = phases(rack, rack.provision(name, "small.raw.zst", 0, "--type", "pvh", "--memory-mib", str(MEMORY_MIB),
                                        "--disk-gib", "1")["request"])
     rack.wait_console(name, "small-guest: ready")
-    taken = ask(rack, "snapshot", "create", name, "before")
-    return made, taken, ask(rack, "terminate", name)
+    return {"provision": made, "snapshot": ask(rack, "snapshot", "create", name, "before"),
+            "revert": ask(rack, "snapshot", "revert", name, "before", "--restart"),
+            "terminate": ask(rack, "terminate", name)}
 
 
-def theirs(rack: OpenRack) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+def theirs(rack: OpenRack) -> Took:
     took = {name: step(rack, name) for name in STEPS}
-    return ({name: took[name] for name in ("clone", "create")}, {"snapshot": took["snapshot"]},
-            {name: took[name] for name in ("destroy", "remove")})
+    return {kind: {name: took[name] for name in steps} for kind, (_, _, steps) in KINDS.items()}
 
 
 def measure(rack: OpenRack, runs: int) -> dict[str, object]:
     rack.json("terminate", rack.provision("first", "small.raw.zst", 0)["slice"], "--wait", seconds=240)
     set_up(rack)
-    kinds = {"provision": "slice.provision, accepted to unpaused", "snapshot": "snapshot.create of the running slice",
-             "terminate": "slice.terminate"}
-    stock = {"provision": "lvcreate -s and xl create -p", "snapshot": "lvcreate -s",
-             "terminate": "xl destroy and lvremove"}
-    we, they = ({kind: Runs() for kind in kinds} for _ in range(2))
+    we, they = ({kind: Runs() for kind in KINDS} for _ in range(2))
     for number in range(runs):
         for of, found in ((we, ours(rack, number)), (they, theirs(rack))):
-            for kind, one in zip(kinds, found, strict=True):
+            for kind, one in found.items():
                 of[kind].add(one)
     results: dict[str, object] = {}
-    for kind, title in kinds.items():
-        results[kind] = we[kind].show(title)
-        results[f"{kind}_stock"] = they[kind].show(stock[kind])
+    for kind, (our_title, their_title, _) in KINDS.items():
+        results[kind] = we[kind].show(our_title)
+        results[f"{kind}_stock"] = they[kind].show(their_title)
         results[f"{kind}_ratio"] = show_ratio("times as fast as the stock tools", we[kind].totals, they[kind].totals)
     return results

@@ -27,8 +27,8 @@ REST_SECONDS = 30
 # Ended requests are remembered up to 2000, and SQLite keeps up to 2 MiB of the store's pages: until both are reached
 # the agent grows by some 2 KiB a cycle. What comes after that is for `make soak-sim`, which begins with 2200 requests.
 MEMORY_KIB = 1024
-# What dom0 cannot give to anything else after a boot; 67 MiB were measured, and 3 % more is a decision.
-DOM0_USED_KIB = 69 << 10
+# What dom0 cannot give to anything else after a boot; 53 to 55 MiB were measured, and 3 % more is a decision.
+DOM0_USED_KIB = 57 << 10
 FIGURES = r"""
 for name in sliced sliced-net; do
     memory=0 files=0
