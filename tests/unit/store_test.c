@@ -291,42 +291,6 @@ TEST(store_events_keep_their_order)
     store_close(store);
 }
 
-static unsigned syncs;
-
-/* In the place of libc's, for SQLite: how often the store waited for the disk. */
-int fdatasync(int fd)
-{
-    (void)fd;
-    syncs++;
-    return 0;
-}
-
-TEST(store_waits_for_the_disk_but_not_to_forget_events)
-{
-    CLEANUP_FREE char *path = store_path();
-    struct store *store = open_store(path);
-    struct err err;
-
-    for (int i = 0; i < 3; i++) {
-        syncs = 0;
-        add_events(store, 1, i + 1);
-        CHECK(syncs > 0);
-        syncs = 0;
-        CHECK_NUMBER(0, store_events_acknowledge(store, i + 1, &err));
-        CHECK_NUMBER(0, syncs);
-    }
-    /* Within a transaction that is of more, and where numbers are skipped, it waits. */
-    CHECK_NUMBER(0, store_begin(store, &err));
-    add_events(store, 1, 4);
-    CHECK_NUMBER(0, store_events_acknowledge(store, 4, &err));
-    CHECK_NUMBER(0, store_commit(store, &err));
-    CHECK(syncs > 0);
-    syncs = 0;
-    CHECK_NUMBER(0, store_events_acknowledge(store, 100, &err));
-    CHECK(syncs > 0);
-    store_close(store);
-}
-
 TEST(store_younger_than_the_node_goes_on_above)
 {
     struct store *store = open_store(":memory:");
