@@ -17,12 +17,12 @@ struct transfer {
     enum compression compression;
     enum image_format format; /* of a disk */
     bool kernel;              /* no disk but an operator's kernel, which is unpacked if it can be */
-    uint64_t transfer_bytes; /* as announced by the controller; 0 when not known */
-    uint64_t limit_bytes;    /* what the output can hold: more is image_too_large */
-    int output;              /* open for writing, reads as zeroes; stays the caller's */
-    int scratch;             /* likewise, where a file that is not raw is put first; -1 for none */
-    uint64_t scratch_bytes;  /* what it can hold */
-    unsigned stall_seconds;  /* gives up after so long without a byte; 0: the default, 120 */
+    uint64_t transfer_bytes;  /* as announced by the controller; 0 when not known */
+    uint64_t limit_bytes;     /* what the output can hold: more is image_too_large */
+    int output;               /* open for writing, reads as zeroes; stays the caller's */
+    int scratch;              /* likewise, where a file that is not raw is put first; -1 for none */
+    uint64_t scratch_bytes;   /* what it can hold */
+    unsigned stall_seconds;   /* gives up after so long without a byte; 0: the default, 120 */
 };
 
 struct transfer_result {
