@@ -163,10 +163,19 @@ static void open_tasks(struct agent *agent)
                                   .finished = task_finished,
                                   .domain_starting = domains_starting};
     must(backend_open(&config.backend_options, &agent->backend, &err), &err);
-    if (agent->backend.hypervisor.prefer_host(agent->backend.hypervisor.state, &err) < 0)
-        log_error("the node's own work does not come before the slices': %s", err.message);
     agent->tasks = tasks_new(&config);
     agent->draining = tasks_drained(agent->tasks);
+}
+
+/* Slices run all the same, but slowly when they are many. */
+static void prefer_host(struct agent *agent)
+{
+    struct hypervisor *hypervisor = &agent->backend.hypervisor;
+    struct err err;
+    if (hypervisor->prefer_host(hypervisor->state, &err) == 0)
+        return;
+    err_context(&err, "slices come before the node's own work");
+    problem_set(agent, "scheduler", &err);
 }
 
 /* --- Running --------------------------------------------------------------------------------------- */
@@ -235,6 +244,7 @@ int main(int argc, char **argv)
     must(methods_open(&agent, &err), &err);
     log_info("version %s, boot %s%s", agent.version, agent.boot_id,
              agent.storage ? "" : ", no storage");
+    prefer_host(&agent);
     conf_problems(&agent);
     inventory_disk_problems(&agent);
     health_open(&agent);

@@ -76,9 +76,9 @@ static int gate_snapshot(struct task *task, const struct step *step, struct err 
     if (must(store_snapshot_find(task->tasks->config.store, args.snapshot, &entered, &store_error),
              &store_error) == 1)
         return 0;
-    if (step->flag && storage->mapped(storage->state, step->name, &mapped, err) < 0)
-        return -1;
-    if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
+    if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0 ||
+        (step->flag && capacity.storage &&
+         storage->mapped(storage->state, step->name, &mapped, err) < 0))
         return -1;
     if (admit_disk(&capacity, mapped, "the snapshot", err) < 0) {
         task->short_bytes = admit_disk_short_bytes(&capacity, mapped);
