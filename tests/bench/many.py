@@ -47,16 +47,16 @@ def one_by_one(rack: OpenRack, slices: int) -> dict[str, object]:
 
 def at_once(rack: OpenRack, slices: int) -> dict[str, object]:
     """The place of the last ones is given to as many that are asked for in one go."""
-    for number in range(slices - AT_ONCE + 1, slices + 1):
+    numbers = range(max(slices - AT_ONCE, 0) + 1, slices + 1)
+    for number in numbers:
         rack.do("terminate", f"many{number}")
-    numbers = range(slices - AT_ONCE + 1, slices + 1)
     requests = [provision(rack, number, wait=False, name="again") for number in numbers]
     for request in requests:
         rack.controller("wait", request, "--timeout", "1800s", seconds=1810)
     spans = [span(rack, request) for request in requests]
     took = max(end for _, end in spans) - min(begin for begin, _ in spans)
-    print(f"  {AT_ONCE} asked for at once: all run {took:.1f} s after the first was accepted", flush=True)
-    return {"at_once": AT_ONCE, "at_once_seconds": took}
+    print(f"  {len(numbers)} asked for at once: all run {took:.1f} s after the first was accepted", flush=True)
+    return {"at_once": len(numbers), "at_once_seconds": took}
 
 
 def measure(rack: OpenRack, slices: int) -> dict[str, object]:
