@@ -36,7 +36,7 @@ struct xen_domain {
 
 struct be_xen {
     libxl_ctx *context;
-    xc_interface *control;   /* for the list of domains: libxl asks Xen several times for each */
+    xc_interface *control;   /* for the list of domains, see be_xen_list.c */
     struct xen_domain *ours; /* of the last list: whose name needs not be read again */
     size_t ours_count;
     struct xs_handle *store;

@@ -1,5 +1,5 @@
-/* Which domains there are. Asked of Xen itself: libxl_list_domain fetches a thousand places at a time and a
- * security label for each domain, 10 ms for a single one where memory that Xen can reach is slow to map. */
+/* Which domains there are. Asked of Xen itself: libxl_list_domain shares room for a thousand of them with Xen
+ * at a time, and that twice, which takes most of its 10 to 20 ms where such memory is slow to map. */
 #include "be_xen_internal.h"
 
 #include <errno.h>
