@@ -32,11 +32,9 @@ def show_private(rack: OpenRack) -> dict[str, list[int]]:
 
 
 def measure(rack: OpenRack) -> dict[str, object]:
-    table = dict(line.split(":") for line in rack.dom0("cat /proc/meminfo").splitlines())
-    kib = {name: int(value.split()[0]) for name, value in table.items()}
-    used = rack.dom0_used_kib()
+    kib = rack.dom0_meminfo()
     print(f"  {'dom0 has, of what is reserved for it':{WIDTH}} {kib['MemTotal'] / 1024:7.2f} MiB")
-    print(f"  {'in use without slices':{WIDTH}} {used / 1024:7.2f} MiB")
+    print(f"  {'in use without slices':{WIDTH}} {kib['Used'] / 1024:7.2f} MiB")
     for name in ("Shmem", "Slab", "KernelStack", "PageTables", "AnonPages"):
         print(f"  {f'  of it {name}':{WIDTH}} {kib[name] / 1024:7.2f} MiB")
-    return {"used_kib": used, "meminfo_kib": kib, "private_kib": show_private(rack)}
+    return {"meminfo_kib": kib, "private_kib": show_private(rack)}

@@ -59,17 +59,18 @@ lvm lvcreate -q -y -T -V 1g -n base stock/pool
 sync
 rm {peers.FOLDER}/small.raw.zst
 """
+CREATE, DESTROY = f"{XL} create -p {peers.FOLDER}/stock.cfg", f"{XL} destroy stock"
 # Each prints hundredths of a second by the node's clock.
 STEPS = {
     "clone": "lvm lvcreate -q -y -s -kn -n web stock/base && lvm lvchange -q -ay -K stock/web",
-    "create": f"{XL} create -p {peers.FOLDER}/stock.cfg",
+    "create": CREATE,
     "unpause": f"{XL} unpause stock",
     "snapshot": "lvm lvcreate -q -y -s -n before stock/web",
-    "stop": f"{XL} destroy stock",
+    "stop": DESTROY,
     "merge": "lvm lvchange -q -an stock/web && lvm lvconvert -q -y --merge stock/before"
              " && lvm lvchange -q -ay -K stock/web",
-    "start": f"{XL} create -p {peers.FOLDER}/stock.cfg",
-    "destroy": f"{XL} destroy stock",
+    "start": CREATE,
+    "destroy": DESTROY,
     "remove": "lvm lvremove -q -y stock/web",
 }
 # What is compared -> what ours is called, what theirs is called, and which of the steps above it takes.

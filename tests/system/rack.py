@@ -212,10 +212,14 @@ class OpenRack(Rack):
         assert done.returncode == 0, f"node: {command!r}: {done.returncode} {done.stdout}{done.stderr}\n{self.story()}"
         return done.stdout.strip()
 
+    def dom0_meminfo(self) -> dict[str, int]:
+        """KiB of each kind of dom0's memory, and as Used what it cannot give to anything else."""
+        found = re.findall(r"^(\w+): +(\d+) kB", self.dom0("cat /proc/meminfo"), re.M)
+        kib = {name: int(value) for name, value in found}
+        return kib | {"Used": kib["MemTotal"] - kib["MemAvailable"]}
+
     def dom0_used_kib(self) -> int:
-        """What dom0 cannot give to anything else."""
-        found = dict(re.findall(r"^(\w+): +(\d+) kB", self.dom0("cat /proc/meminfo"), re.M))
-        return int(found["MemTotal"]) - int(found["MemAvailable"])
+        return self.dom0_meminfo()["Used"]
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float, every: float = 0.5) -> None:
