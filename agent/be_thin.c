@@ -192,10 +192,12 @@ static int thin_deactivate(void *state, const char *name, struct err *err)
 static int adjust(const char *name, const struct mapper_device *device,
                   const struct mapper_table *table, struct err *err)
 {
+    bool turns = device->read_only != table->read_only;
+
     if (strcmp(device->target, table->target) != 0 || strcmp(device->params, table->params) != 0 ||
-        device->read_only != table->read_only)
+        (turns && (device->open_count > 0 || device->sectors > table->sectors)))
         return 1;
-    if (device->sectors < table->sectors) {
+    if (turns || device->sectors < table->sectors) {
         if (mapper_reload(name, table, err) < 0 || mapper_suspend(name, err) < 0)
             return -1;
         return mapper_resume(name, err);

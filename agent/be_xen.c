@@ -12,25 +12,37 @@
 #include <time.h>
 
 #define GONE_WAIT_MS 15000
-#define GONE_INTERVAL_MS 50
+#define GONE_FIRST_MS 2 /* from then on twice as long each time, up to: */
+#define GONE_INTERVAL_MS 16
 #define DOM0_WEIGHT 16384 /* as 64 slices that compute at the same time */
 #define CPU_INFO_LIMIT (1u << 20)
 
 /* --- The host ------------------------------------------------------------------------------------ */
 
+static int read_physical(struct be_xen *xen, libxl_physinfo *physical, struct err *err)
+{
+    be_xen_forget(xen);
+    libxl_physinfo_init(physical);
+    int code = libxl_get_physinfo(xen->context, physical);
+    return code ? be_xen_fail(xen, err, code, "ask Xen for the hardware", NULL) : 0;
+}
+
+/* Claimed pages are free still but promised to domains that are being built. */
+static uint64_t unclaimed_kib(const libxl_physinfo *physical)
+{
+    uint64_t pages = physical->free_pages + physical->scrub_pages;
+
+    return pages > physical->outstanding_pages ? (pages - physical->outstanding_pages) * PAGE_KIB
+                                               : 0;
+}
+
 int be_xen_free_kib(struct be_xen *xen, uint64_t *free_kib, struct err *err)
 {
     libxl_physinfo physical;
 
-    be_xen_forget(xen);
-    libxl_physinfo_init(&physical);
-    int code = libxl_get_physinfo(xen->context, &physical);
-    if (code)
-        return be_xen_fail(xen, err, code, "ask Xen for the free memory", NULL);
-    /* Claimed pages are free still but promised to domains that are being built. */
-    uint64_t pages = physical.free_pages + physical.scrub_pages;
-    pages = pages > physical.outstanding_pages ? pages - physical.outstanding_pages : 0;
-    *free_kib = pages * PAGE_KIB;
+    if (read_physical(xen, &physical, err) < 0)
+        return -1;
+    *free_kib = unclaimed_kib(&physical);
     libxl_physinfo_dispose(&physical);
     return 0;
 }
@@ -56,7 +68,6 @@ static int xen_host(void *state, struct host_info *host, struct err *err)
 {
     struct be_xen *xen = state;
     libxl_physinfo physical;
-    uint64_t free_kib;
 
     memset(host, 0, sizeof(*host));
     be_xen_forget(xen);
@@ -66,19 +77,17 @@ static int xen_host(void *state, struct host_info *host, struct err *err)
     snprintf(host->hypervisor_version, sizeof(host->hypervisor_version), "%d.%d%s",
              version->xen_version_major, version->xen_version_minor,
              version->xen_version_extra ? version->xen_version_extra : "");
-    libxl_physinfo_init(&physical);
-    int code = libxl_get_physinfo(xen->context, &physical);
-    if (code)
-        return be_xen_fail(xen, err, code, "ask Xen for the hardware", NULL);
+    if (read_physical(xen, &physical, err) < 0)
+        return -1;
     host->threads = physical.nr_cpus;
     host->memory_mib = physical.total_pages * PAGE_KIB / 1024;
     host->pvh = physical.cap_hvm && (physical.cap_hap || physical.cap_shadow);
     host->pv = physical.cap_pv;
+    host->memory_free_mib = unclaimed_kib(&physical) / 1024;
     libxl_physinfo_dispose(&physical);
-    if (be_xen_free_kib(xen, &free_kib, err) < 0)
-        return -1;
-    host->memory_free_mib = free_kib / 1024;
-    read_cpu_model(host->cpu_model, sizeof(host->cpu_model));
+    if (!xen->cpu_model[0])
+        read_cpu_model(xen->cpu_model, sizeof(xen->cpu_model));
+    copy_text(host->cpu_model, sizeof(host->cpu_model), xen->cpu_model);
     return 0;
 }
 
@@ -155,7 +164,7 @@ static int wait_until_gone(struct be_xen *xen, uint32_t domain_id, const char *s
 {
     uint64_t until = monotonic_ms() + GONE_WAIT_MS;
 
-    for (;;) {
+    for (long wait_ms = GONE_FIRST_MS;;) {
         int there = is_there(xen, domain_id, err);
 
         if (there <= 0)
@@ -165,7 +174,9 @@ static int wait_until_gone(struct be_xen *xen, uint32_t domain_id, const char *s
                            "the domain %u of slice %s is destroyed but does not go away: a device "
                            "still holds its memory",
                            domain_id, slice);
-        nanosleep(&(struct timespec){.tv_nsec = GONE_INTERVAL_MS * 1000000L}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = wait_ms * 1000000L}, NULL);
+        if (wait_ms < GONE_INTERVAL_MS)
+            wait_ms *= 2;
     }
 }
 

@@ -41,6 +41,7 @@ struct be_xen {
     size_t ours_count;
     struct xs_handle *store;
     struct xs_handle *watch; /* NULL until asked for */
+    char cpu_model[64];      /* "" until asked for */
     struct be_xen_log log;
 };
 

@@ -45,16 +45,10 @@ static int connect_vif(const struct hotplug *hotplug, int socket, const char *de
 
 int hotplug_vif(const struct hotplug *hotplug, const char *device, bool add, struct err *err)
 {
-    CLEANUP_CLOSE int socket = link_open(err);
-
-    if (socket < 0)
-        return -1;
-    if (add)
-        return connect_vif(hotplug, socket, device, err);
-    /* The kernel takes the vif away itself when the domain is gone: absent is as good as off. */
-    if (link_index(device) == 0)
+    /* When libxl removes the back end, right after this, the kernel takes the vif away, down and
+     * out of its bridge. Each done here first would wait once more for all packets under way. */
+    if (!add)
         return 0;
-    if (link_set_up(socket, device, false, err) < 0)
-        return -1;
-    return link_set_bridge(socket, device, NULL, err);
+    CLEANUP_CLOSE int socket = link_open(err);
+    return socket < 0 ? -1 : connect_vif(hotplug, socket, device, err);
 }

@@ -30,9 +30,9 @@ int step_seed_write(const struct step *step, struct step_context *context, struc
         storage->create(storage->state, step->thin_id, err) < 0 ||
         storage->activate(storage->state, step->name, step->thin_id, SEED_LIMIT_BYTES, false, path,
                           err) < 0 ||
-        write_seed(context->slice, path, err) < 0 ||
-        storage->deactivate(storage->state, step->name, err) < 0)
+        write_seed(context->slice, path, err) < 0)
         return -1;
+    /* From here on nobody writes to it. */
     return storage->activate(storage->state, step->name, step->thin_id, SEED_LIMIT_BYTES, true,
                              path, err);
 }

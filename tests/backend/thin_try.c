@@ -130,6 +130,13 @@ static void try_life(void)
     try_check(storage.mapped(storage.state, "try-a", &bytes, &err) == 0 && bytes == MIB, &err,
               "1 MiB is mapped, not %" PRIu64, bytes);
     try_check(used() == before + MIB, NULL, "the pool counts it");
+    started = monotonic_ms();
+    try_check(activate("try-a", FIRST_ID, VOLUME_BYTES, true, path) == 0 && !fill(path, 'c') &&
+                  holds(path, 'a'),
+              &err, "an active volume turns read-only");
+    try_time("turn", started);
+    try_check(activate("try-a", FIRST_ID, VOLUME_BYTES, false, path) == 0 && fill(path, 'a'), &err,
+              "and writable again");
     try_check(unlink(path) == 0 && activate("try-a", FIRST_ID, VOLUME_BYTES, false, path) == 0 &&
                   access(path, R_OK) == 0,
               &err, "a lost node is made again");

@@ -58,6 +58,14 @@ def test_pause_stops_the_clock_and_unpause_lets_it_go_on(rack: Rack) -> None:
     assert usage(rack, "life")["cpu_ms"] > first["cpu_ms"]
 
 
+def test_seed_is_read_only_for_the_slice_and_for_dom0(rack: Rack) -> None:
+    assert rack.ssh(0, "cat /sys/block/xvdb/ro") == "1"
+    devices = dict(line.split() for line in rack.dom0(
+        "for device in /sys/block/dm-*; do echo $(cat $device/dm/name) $(cat $device/ro); done").splitlines())
+    slice_id = rack.slice("life")["id"]
+    assert (devices[f"seed-{slice_id}"], devices[f"slice-{slice_id}"]) == ("1", "0")
+
+
 def test_disk_grows_under_a_running_slice(rack: Rack) -> None:
     rack.ssh(0, "echo original >/root/note; sync")
     assert int(rack.ssh(0, "cat /sys/block/xvda/size")) == GIB_SECTORS
@@ -100,6 +108,7 @@ def test_slice_with_room_to_grow_gets_more_than_it_was_started_with(rack: Rack) 
     assert rack.resize("copy", "--memory-mib", "192") == {"memory_mib": "now"}
     wait_until(lambda: int(rack.ssh(1, MEMORY)) > small + 40, "the slice has more memory", 60)
     rack.do("terminate", "copy")
+    wait_until(lambda: "vif" not in rack.dom0("ls /sys/class/net"), "the vif is gone with its slice", 30)
 
 
 def test_traffic_kept_to_the_protocol(rack: Rack) -> None:
