@@ -16,6 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* How long the controller waits for a step of a request, so that several travel together: each call
+ * takes dom0 as long as a small step does, and a controller of many nodes as well. */
+#define EVENTS_LINGER_MS 200
+
 /* --- What the parts tell each other ----------------------------------------------------------------- */
 
 static const char *task_ca(void *context)
@@ -55,15 +59,27 @@ static void events_wait(void *context)
     uplink_events(agent);
 }
 
+/* Whether an event only says that something goes on: what it comes to follows soon. */
+static bool is_in_between(const json_t *event)
+{
+    const char *type = json_string_value(json_object_get(event, "type"));
+    return type && (strcmp(type, "request.accepted") == 0 || strcmp(type, "request.step") == 0);
+}
+
 /* The controller gets events only when the transaction that they belong to is surely over: a number
  * that it has seen must not come again with something else. */
 static void on_event(void *context, const json_t *event)
 {
     struct agent *agent = context;
+    bool linger = is_in_between(event);
     if (agent->api)
         api_event(agent->api, event);
-    if (!agent->events_timer)
-        agent->events_timer = loop_timer(agent->loop, 0, events_wait, agent);
+    if (agent->events_timer && (linger || !agent->events_linger))
+        return;
+    loop_cancel(agent->loop, agent->events_timer);
+    agent->events_linger = linger;
+    agent->events_timer =
+        loop_timer(agent->loop, linger ? EVENTS_LINGER_MS : 0, events_wait, agent);
 }
 
 /* --- Opening --------------------------------------------------------------------------------------- */

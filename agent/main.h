@@ -91,6 +91,7 @@ struct agent {
     bool new_boot; /* the first start of the agent since the machine booted */
     unsigned status_timer;
     unsigned events_timer;
+    bool events_linger; /* only such wait that say that something goes on */
     bool draining;
     int lock; /* of the state folder */
 };

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from controller import Controller
+from hostile import Hostile, Request, new_request
 from images import Images
 from node import Node, slice_args, wait_until
 
@@ -105,6 +106,28 @@ def test_events_reach_the_controller_complete(make_node: Callable[..., Node],
                "all requests' ends are there", 40)
     numbers = [event["seq"] for event in events()]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_what_goes_on_travels_together(make_node: Callable[..., Node], hostile: Hostile,
+                                       small: dict[str, Any]) -> None:
+    """That a request was accepted, and has begun, is no call of its own each."""
+    node = make_node(hostile.conf())
+    node.start()
+    wait_until(lambda: session(node) == "ready", "the session is ready")
+    calls: list[list[str]] = []
+
+    def note(call: str, request: Request) -> bool:
+        if call == "events":
+            calls.append([event["type"] for event in request.json()["events"]])
+        return False
+
+    hostile.fault = note
+    request = new_request("slice.provision", str(uuid.uuid4()), **slice_args(small))
+    hostile.ask(request)
+    ended = wait_until(lambda: hostile.ended(request["id"]), "the provision has ended")
+    assert ended["type"] == "request.done"
+    assert {"request.accepted", "request.step"} <= set(calls[0]), calls
+    assert len(calls) < sum(len(call) for call in calls) / 2, calls
 
 
 def test_controller_is_told_of_a_forgotten_node_anew(make_node: Callable[..., Node],
