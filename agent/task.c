@@ -1,6 +1,5 @@
 #include "task.h"
 
-#include "capacity.h"
 #include "log.h"
 #include "must.h"
 #include "task_internal.h"
@@ -135,6 +134,7 @@ static int prepare(struct task *task, struct err *err)
     must(store_request_update(store, record, &store_error), &store_error);
     must(store_commit(store, &store_error), &store_error);
     task->prepared = true;
+    task->entered = task->plan.count > 0;
     outbox_flush(task->tasks->config.outbox);
     return 0;
 }
@@ -388,25 +388,6 @@ void tasks_drain(struct tasks *tasks)
 {
     tasks->draining = true;
     tasks_kick(tasks);
-}
-
-static void take_off(uint64_t *bytes, uint64_t less)
-{
-    *bytes -= less < *bytes ? less : *bytes;
-}
-
-int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,
-                   struct err *err)
-{
-    if (capacity_read(tasks->config.backend, tasks->config.store, except,
-                      tasks->running ? tasks->memory_mib : 0, capacity, err) < 0)
-        return -1;
-    tasks->memory_mib = capacity->memory_mib;
-    capacity->memory_promised_mib += task_reverts_memory_mib(tasks, except);
-    take_off(&capacity->disk_promised_bytes, tasks->assumed_bytes);
-    take_off(&capacity->pool.data_used_bytes, tasks->assumed_bytes);
-    capacity->state_full = tasks->state_full;
-    return 0;
 }
 
 void tasks_state_full(struct tasks *tasks, bool full)

@@ -76,7 +76,7 @@ static int gate_snapshot(struct task *task, const struct step *step, struct err 
     if (must(store_snapshot_find(task->tasks->config.store, args.snapshot, &entered, &store_error),
              &store_error) == 1)
         return 0;
-    if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0 ||
+    if (task_disk_capacity(task->tasks, &capacity, err) < 0 ||
         (step->flag && capacity.storage &&
          storage->mapped(storage->state, step->name, &mapped, err) < 0))
         return -1;
@@ -102,7 +102,7 @@ bool task_keeps(struct task *task, const struct step *step)
            find_image(task, &image) && image.ready;
 }
 
-int task_gate(struct task *task, const struct step *step, struct err *err)
+static int gate(struct task *task, const struct step *step, struct err *err)
 {
     const struct tasks_config *config = &task->tasks->config;
     if (step->kind == STEP_DISK_ACTIVATE && step->flag)
@@ -122,13 +122,24 @@ int task_gate(struct task *task, const struct step *step, struct err *err)
     return 0;
 }
 
+int task_enter(struct task *task, const struct step *step, bool tell, struct err *err)
+{
+    if (gate(task, step, err) < 0)
+        return -1;
+    if (tell && !task->record.internal)
+        outbox_add(task->tasks->config.outbox,
+                   EVENT(.type = "request.step", .request = task->record.request.id,
+                         .slice = task->record.request.slice, .step = step_name(step->kind)));
+    return 0;
+}
+
 /* --- After a step ------------------------------------------------------------------------------ */
 
 /* An image that takes more than is left is stopped while it comes, not when the pool is full. */
 static int check_room(struct task *task, struct err *err)
 {
     struct capacity capacity;
-    if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
+    if (task_disk_capacity(task->tasks, &capacity, err) < 0)
         return -1;
     if (capacity.disk_promised_bytes > capacity.disk_bytes) {
         task->short_bytes = capacity.disk_promised_bytes - capacity.disk_bytes;

@@ -143,7 +143,7 @@ int task_gate_memory(struct task *task, const struct step *step, struct err *err
     if (!take || find(task, &snapshot))
         return 0;
     if (snapshot_parse(OP_SNAPSHOT_CREATE, task->record.request.args, &args, err) < 0 ||
-        tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
+        task_disk_capacity(task->tasks, &capacity, err) < 0)
         return -1;
     if (admit_disk(&capacity, mapped + step->bytes, "the snapshot with the slice's memory", err) <
         0) {

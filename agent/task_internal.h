@@ -25,7 +25,8 @@ struct task {
     bool wants_room;                /* waits until the image that is being collected has gone */
     uint64_t short_bytes;           /* of disk, when it was refused for that while at work */
     unsigned again;                 /* how often it was put back for that */
-    bool began;                     /* a worker has begun, or may have before the agent's start */
+    bool entered; /* the first step, with the plan: the worker may go on with it */
+    bool began;   /* a worker has begun, or may have before the agent's start */
     unsigned attempts;
     int output;           /* that an export without a URL is written into; -1 for none */
     unsigned retry_timer; /* the next worker waits for it; 0 for none */
@@ -112,9 +113,13 @@ bool task_export_must_wait(const struct task *task);
 int task_prepare_export(struct task *task, struct err *err);
 json_t *task_export_result(struct task *task);
 
+/* As tasks_capacity, for what only takes disk space: the memory is that of the last time. */
+int task_disk_capacity(struct tasks *tasks, struct capacity *capacity, struct err *err);
+
 /* task_apply.c: what the store learns from a step's begin and end, and from a request's end. All in
  * the caller's transaction. */
-int task_gate(struct task *task, const struct step *step, struct err *err);
+/* A step begins: -1 when it may not. `tell`: with an event. */
+int task_enter(struct task *task, const struct step *step, bool tell, struct err *err);
 int task_apply_end(struct task *task, const struct step *step, const json_t *output,
                    struct err *err);
 /* A step's work that stays when the request fails: an image that has come whole and right. */

@@ -89,22 +89,23 @@ static int record_end(struct task *task, unsigned next, const json_t *output, st
 
 static bool on_begin(struct task *task, unsigned index, const json_t *output)
 {
-    const struct step *step = &task->plan.steps[index];
     struct err err = {0};
     bool again = task->record.step == index && task->attempts > 0;
-    begin_transaction(task);
+    bool entered = task->entered && index == 0;
     task->began = true;
+    task->entered = false;
     task->reported_percent = -1;
+    if (entered) {
+        answer(task, json_pack("{s:s}", "type", "go"));
+        return true;
+    }
+    begin_transaction(task);
     if (record_end(task, index, output, &err) < 0) {
         commit(task);
         task_turn_back(task, &err);
         return false;
     }
-    int passed = task_gate(task, step, &err);
-    if (passed == 0 && !task->record.internal && !again)
-        outbox_add(task->tasks->config.outbox,
-                   EVENT(.type = "request.step", .request = task->record.request.id,
-                         .slice = task->record.request.slice, .step = step_name(step->kind)));
+    int passed = task_enter(task, &task->plan.steps[index], !again, &err);
     commit(task);
     answer(task, passed == 0 ? json_pack("{s:s}", "type", "go")
                              : json_pack("{s:s, s:s, s:s}", "type", "refused", "code",
@@ -121,7 +122,7 @@ static void on_done(struct task *task, const json_t *output)
         task_turn_back(task, &err);
         return;
     }
-    task_kill(task);
+    /* It is recorded first: that the worker ends is waited for with the task's own end. */
     task_finish_begun(task, NULL);
 }
 

@@ -275,8 +275,8 @@ static int prepare_snapshot(struct task *task, struct slice *slice, struct plan_
     struct snapshot snapshot = {0};
     struct capacity capacity;
     if (snapshot_parse(operation, task->record.request.args, &args, err) < 0 ||
-        tasks_capacity(task->tasks, NULL, &capacity, err) < 0 ||
-        (operation != OP_SNAPSHOT_DELETE && admit_pool(&capacity, err) < 0))
+        (operation != OP_SNAPSHOT_DELETE &&
+         (task_disk_capacity(task->tasks, &capacity, err) < 0 || admit_pool(&capacity, err) < 0)))
         return -1;
     facts->snapshots = &snapshot;
     facts->snapshot_count = 1;
@@ -334,7 +334,7 @@ static int prepare_slice(struct task *task, struct slice *slice, struct err *err
     return prepare_run(task, slice, &facts, err);
 }
 
-int task_prepare(struct task *task, struct err *err)
+static int make_plan(struct task *task, struct err *err)
 {
     const struct request *request = &task->record.request;
     struct slice slice = {0};
@@ -367,4 +367,11 @@ int task_prepare(struct task *task, struct err *err)
     int result = prepare_slice(task, &slice, err);
     slice_free(&slice);
     return result;
+}
+
+int task_prepare(struct task *task, struct err *err)
+{
+    if (make_plan(task, err) < 0)
+        return -1;
+    return task->plan.count > 0 ? task_enter(task, &task->plan.steps[0], true, err) : 0;
 }

@@ -96,7 +96,7 @@ int task_prepare_fetch(struct task *task, struct err *err)
     struct image present;
     if (must(store_image_find(task->tasks->config.store, image.id, &present, err), err) == 1)
         return err_set(err, ERR_IMAGE_EXISTS, "image %s is here already", image.id);
-    if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
+    if (task_disk_capacity(task->tasks, &capacity, err) < 0)
         return -1;
     if (image.kind == IMAGE_DISK) {
         if (admit_disk(&capacity, task_import_bytes(&image), "the image", err) < 0)

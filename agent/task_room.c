@@ -2,6 +2,7 @@
  * one used least recently first. A slice's disk shares blocks with its image but does not need it. */
 #include "task_internal.h"
 
+#include "capacity.h"
 #include "log.h"
 #include "must.h"
 
@@ -94,6 +95,36 @@ bool task_make_room(struct tasks *tasks, uint64_t short_bytes)
         return false;
     collect(tasks, oldest);
     return true;
+}
+
+static void take_off(uint64_t *bytes, uint64_t less)
+{
+    *bytes -= less < *bytes ? less : *bytes;
+}
+
+static int read_capacity(struct tasks *tasks, const char *except, uint64_t known_memory_mib,
+                         struct capacity *capacity, struct err *err)
+{
+    if (capacity_read(tasks->config.backend, tasks->config.store, except, known_memory_mib,
+                      capacity, err) < 0)
+        return -1;
+    tasks->memory_mib = capacity->memory_mib;
+    capacity->memory_promised_mib += task_reverts_memory_mib(tasks, except);
+    take_off(&capacity->disk_promised_bytes, tasks->assumed_bytes);
+    take_off(&capacity->pool.data_used_bytes, tasks->assumed_bytes);
+    capacity->state_full = tasks->state_full;
+    return 0;
+}
+
+int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,
+                   struct err *err)
+{
+    return read_capacity(tasks, except, tasks->running ? tasks->memory_mib : 0, capacity, err);
+}
+
+int task_disk_capacity(struct tasks *tasks, struct capacity *capacity, struct err *err)
+{
+    return read_capacity(tasks, NULL, tasks->memory_mib, capacity, err);
 }
 
 static bool is_for_want_of_room(const struct err *error)

@@ -57,7 +57,7 @@ static int prepare_create(struct task *task, const struct volume_args *args, str
     if (count >= NODE_VOLUMES_MAX)
         return err_set(err, ERR_INVALID_ARGUMENT, "the node has %zu volumes, the most it can have",
                        count);
-    if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0 ||
+    if (task_disk_capacity(task->tasks, &capacity, err) < 0 ||
         admit_disk(&capacity, args->size_gib * GIB, "the volume", err) < 0)
         return -1;
     copy_text(volume.id, sizeof(volume.id), args->volume);
@@ -134,7 +134,7 @@ static int admit_growth(const struct task *task, const struct volume *volume, ui
                         struct err *err)
 {
     struct capacity capacity;
-    if (tasks_capacity(task->tasks, NULL, &capacity, err) < 0)
+    if (task_disk_capacity(task->tasks, &capacity, err) < 0)
         return -1;
     return admit_disk(&capacity, (size_gib - volume->size_gib) * GIB, "the volume's growth", err);
 }

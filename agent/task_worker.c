@@ -193,6 +193,5 @@ void task_worker(const struct worker_job *job, int socket)
         undo_from(&worker, job->step);
     else
         run_from(&worker, job->step);
-    backend_close(&worker.backend);
-    _exit(0);
+    _exit(0); /* which closes the backend, too */
 }

@@ -76,6 +76,11 @@ int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *cap
     return 0;
 }
 
+int task_disk_capacity(struct tasks *tasks, struct capacity *capacity, struct err *err)
+{
+    return tasks_capacity(tasks, NULL, capacity, err);
+}
+
 static const char *no_ca(void *context)
 {
     (void)context;
