@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import Artefacts
-from rack import Rack, wait_until
+from rack import OpenRack, Rack, wait_until
 
 READY = "small-guest: ready"
 GIB_SECTORS = 2 << 20
@@ -19,8 +19,8 @@ MEMORY = "awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo"
 
 
 @pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
-    rack = Rack(tmp_path_factory.mktemp("rack"), artefacts)
+def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenRack]:
+    rack = OpenRack(tmp_path_factory.mktemp("rack"), artefacts)
     try:
         rack.boot()
         rack.provision("life", "small.raw.zst", 0, "--type", "pvh")
@@ -58,7 +58,7 @@ def test_pause_stops_the_clock_and_unpause_lets_it_go_on(rack: Rack) -> None:
     assert usage(rack, "life")["cpu_ms"] > first["cpu_ms"]
 
 
-def test_seed_is_read_only_for_the_slice_and_for_dom0(rack: Rack) -> None:
+def test_seed_is_read_only_for_the_slice_and_for_dom0(rack: OpenRack) -> None:
     assert rack.ssh(0, "cat /sys/block/xvdb/ro") == "1"
     devices = dict(line.split() for line in rack.dom0(
         "for device in /sys/block/dm-*; do echo $(cat $device/dm/name) $(cat $device/ro); done").splitlines())
@@ -103,7 +103,7 @@ def test_clone_lives_on_without_its_original(rack: Rack) -> None:
     assert int(rack.ssh(1, "cat /sys/block/xvda/size")) == 3 * GIB_SECTORS
 
 
-def test_slice_with_room_to_grow_gets_more_than_it_was_started_with(rack: Rack) -> None:
+def test_slice_with_room_to_grow_gets_more_than_it_was_started_with(rack: OpenRack) -> None:
     small = int(rack.ssh(1, MEMORY))
     assert rack.resize("copy", "--memory-mib", "192") == {"memory_mib": "now"}
     wait_until(lambda: int(rack.ssh(1, MEMORY)) > small + 40, "the slice has more memory", 60)
