@@ -2,7 +2,7 @@
 """Many agents with the simulated backend against one development controller, all on this machine: what each takes of
 its memory, how many requests a second they answer, and how long until all are back after the controller was away.
 
-usage: tests/bench/fleet.py [--agents N] [--away SECONDS] [--json FILE]
+usage: tests/bench/fleet.py [--agents N] [--away SECONDS] [--runs N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "agent"), str(ROOT / "scripts")]
 
 from controller import Controller  # noqa: E402
-from figures import WIDTH, show  # noqa: E402
+from figures import show  # noqa: E402
 from measure import memory_kib, processes  # noqa: E402
 from node import RELEASE, Node, wait_until  # noqa: E402
 from slicenode_controller import clock, requests, tokens  # noqa: E402
@@ -95,19 +95,20 @@ class Fleet:
         return int(self.store.one(f"SELECT count(*) FROM {what}", *values)[0])
 
     def ask_all(self) -> float:
-        """Seconds until each agent has answered that many requests."""
+        """Requests a second, until each agent has answered so many."""
         assert self.store is not None
         ids = [row["id"] for row in self.store.all("SELECT id FROM nodes WHERE state = 'enrolled'")]
         assert len(ids) == self.agents, f"{len(ids)} of {self.agents} are enrolled"
+        ended = "requests WHERE ended IS NOT NULL"
+        everything = self.count(ended) + len(ids) * REQUESTS_FOR_EACH
         began = time.monotonic()
         with self.store.transaction():
             for _ in range(REQUESTS_FOR_EACH):
                 for node_id in ids:
                     requests.add(self.store, node_id, "node.report", None, {})
-        everything = len(ids) * REQUESTS_FOR_EACH
-        wait_until(lambda: self.count("requests WHERE ended IS NOT NULL") >= everything, "all requests end", 600)
+        wait_until(lambda: self.count(ended) >= everything, "all requests end", 600)
         assert self.count("requests WHERE state = 'failed'") == 0
-        return time.monotonic() - began
+        return len(ids) * REQUESTS_FOR_EACH / (time.monotonic() - began)
 
     def away(self, seconds: float) -> float:
         """The controller stops for so long; seconds from its being back until all agents have called. Those that
@@ -129,7 +130,7 @@ class Fleet:
         self.controller.remove()
 
 
-def measure(agents: int, away_seconds: float) -> dict[str, object]:
+def measure(agents: int, away_seconds: float, runs: int) -> dict[str, object]:
     fleet = Fleet(agents)
     results: dict[str, object] = {"agents": agents}
     try:
@@ -141,10 +142,9 @@ def measure(agents: int, away_seconds: float) -> dict[str, object]:
         results["memory_kib"] = show("an agent's own memory, all its processes together",
                                      [float(memory_kib(processes(node), "Private_Clean", "Private_Dirty"))
                                       for node in fleet.nodes], "KiB")
-        seconds = fleet.ask_all()
-        results["requests_per_second"] = agents * REQUESTS_FOR_EACH / seconds
-        print(f"  {'requests answered in a second':{WIDTH}} {agents * REQUESTS_FOR_EACH / seconds:7.0f}", flush=True)
-        results["restart"] = show("all back after a restart of the controller", [fleet.away(0)])
+        results["requests_per_second"] = show("requests answered in a second", [fleet.ask_all() for _ in range(runs)],
+                                              "/s")
+        results["restart"] = show("all back after a restart of the controller", [fleet.away(0) for _ in range(runs)])
         results["away"] = show(f"all back after it was away for {away_seconds:.0f} s", [fleet.away(away_seconds)])
     finally:
         fleet.stop()
@@ -155,13 +155,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
     parser.add_argument("--agents", type=int, default=1000, help="how many; 1000 unless told")
     parser.add_argument("--away", type=float, default=60, metavar="SECONDS", help="how long the controller is away; 60")
+    parser.add_argument("--runs", type=int, default=5, help="of requests and of restarts; 5")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     subprocess.run(["make", "-s", "-j2", "-C", ROOT / "agent", "BUILD=release"], check=True)
     try:
         with room_for(options.agents):
-            results = measure(options.agents, options.away)
+            results = measure(options.agents, options.away, options.runs)
     except Missing as missing:
         print(f"fleet: {missing}", file=sys.stderr)
         return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 
 import memory
+from figures import show
 from phases import Runs, ask, phases, span
 from rack import OpenRack
 
@@ -45,20 +46,22 @@ def one_by_one(rack: OpenRack, slices: int) -> dict[str, object]:
                       "last_to_first": ratio}
 
 
-def at_once(rack: OpenRack, slices: int) -> dict[str, object]:
+def at_once(rack: OpenRack, slices: int, runs: int) -> dict[str, object]:
     """The place of the last ones is given to as many that are asked for in one go."""
     numbers = range(max(slices - AT_ONCE, 0) + 1, slices + 1)
-    for number in numbers:
-        rack.do("terminate", f"many{number}")
-    requests = [provision(rack, number, wait=False, name="again") for number in numbers]
-    for request in requests:
-        rack.controller("wait", request, "--timeout", "1800s", seconds=1810)
-    spans = [span(rack, request) for request in requests]
-    took = max(end for _, end in spans) - min(begin for begin, _ in spans)
-    print(f"  {len(numbers)} asked for at once: all run {took:.1f} s after the first was accepted", flush=True)
-    return {"at_once": len(numbers), "at_once_seconds": took}
+    took = []
+    for run in range(runs):
+        for number in numbers:
+            rack.do("terminate", f"again{number}" if run else f"many{number}")
+        requests = [provision(rack, number, wait=False, name="again") for number in numbers]
+        for request in requests:
+            rack.controller("wait", request, "--timeout", "1800s", seconds=1810)
+        spans = [span(rack, request) for request in requests]
+        took.append(max(end for _, end in spans) - min(begin for begin, _ in spans))
+    return {"at_once": len(numbers),
+            "at_once_seconds": show(f"{len(numbers)} asked for at once, first accepted to all running", took)}
 
 
-def measure(rack: OpenRack, slices: int) -> dict[str, object]:
+def measure(rack: OpenRack, slices: int, runs: int) -> dict[str, object]:
     rack.do("terminate", str(rack.provision("first", "small.raw.zst", 0)["slice"]))
-    return one_by_one(rack, slices) | at_once(rack, slices)
+    return one_by_one(rack, slices) | at_once(rack, slices, runs)

@@ -11,7 +11,7 @@ import subprocess
 import peers
 from figures import show_ratio
 from node import PATIENCE, REPOSITORY
-from phases import Runs, ask, phases
+from phases import Runs, ask, start_phases
 from rack import SMALL_KERNEL, OpenRack
 
 DISK_MARK = b"stock tools\n"  # so that the node leaves the disk alone
@@ -125,8 +125,8 @@ Took = dict[str, dict[str, float]]
 def ours(rack: OpenRack, number: int) -> Took:
     """A slice that is made, snapshotted while it runs, set back, and terminated."""
     name = f"ours{number}"
-    made = phases(rack, rack.provision(name, "small.raw.zst", 0, "--type", "pvh", "--memory-mib", str(MEMORY_MIB),
-                                       "--disk-gib", "1")["request"])
+    made = start_phases(rack, lambda: str(rack.provision(
+        name, "small.raw.zst", 0, "--type", "pvh", "--memory-mib", str(MEMORY_MIB), "--disk-gib", "1")["request"]))
     rack.wait_console(name, "small-guest: ready")
     return {"provision": made, "snapshot": ask(rack, "snapshot", "create", name, "before"),
             "revert": ask(rack, "snapshot", "revert", name, "before", "--restart"),
