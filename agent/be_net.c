@@ -65,8 +65,7 @@ static int make_vlan_bridge(const struct be_net *net, int vlan, const char *brid
     if (link_silence(port, err) < 0 || link_silence(bridge, err) < 0)
         return -1;
     if (link_set_bridge(net->socket, port, bridge, err) < 0 ||
-        link_set_up(net->socket, port, true, err) < 0 ||
-        link_set_up(net->socket, bridge, true, err) < 0)
+        link_set_up(net->socket, port, err) < 0 || link_set_up(net->socket, bridge, err) < 0)
         return -1;
     log_info("bridge %s carries VLAN %d of %s", bridge, vlan, uplink);
     return 0;

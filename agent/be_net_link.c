@@ -228,7 +228,7 @@ int link_set_bridge(int socket, const char *name, const char *bridge, struct err
     return 0;
 }
 
-int link_set_up(int socket, const char *name, bool up, struct err *err)
+int link_set_up(int socket, const char *name, struct err *err)
 {
     struct message message;
     int index = link_need(name, err);
@@ -237,10 +237,10 @@ int link_set_up(int socket, const char *name, bool up, struct err *err)
         return -1;
     message_begin(&message, RTM_NEWLINK, 0, index);
     message.link.ifi_change = IFF_UP;
-    message.link.ifi_flags = up ? IFF_UP : 0;
+    message.link.ifi_flags = IFF_UP;
     int status = message_send(socket, &message);
     if (status < 0)
-        return err_errno(err, ERR_NETWORK_ERROR, -status, "bring %s %s", name, up ? "up" : "down");
+        return err_errno(err, ERR_NETWORK_ERROR, -status, "bring %s up", name);
     return 0;
 }
 

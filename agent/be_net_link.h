@@ -24,7 +24,7 @@ int link_create_vlan(int socket, const char *name, const char *parent, int vlan,
 
 /* Puts `name` on `bridge`, or takes it off when `bridge` is NULL. */
 int link_set_bridge(int socket, const char *name, const char *bridge, struct err *err);
-int link_set_up(int socket, const char *name, bool up, struct err *err);
+int link_set_up(int socket, const char *name, struct err *err);
 int link_set_mtu(int socket, const char *name, unsigned mtu, struct err *err);
 int link_delete(int socket, const char *name, struct err *err);
 

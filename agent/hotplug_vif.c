@@ -37,8 +37,7 @@ static int connect_vif(const struct hotplug *hotplug, int socket, const char *de
     if (mtu != 0 && mtu != USUAL_MTU &&
         (link_set_mtu(socket, device, mtu, err) < 0 || announce_mtu(hotplug, mtu, err) < 0))
         return -1;
-    if (link_set_bridge(socket, device, bridge, err) < 0 ||
-        link_set_up(socket, device, true, err) < 0)
+    if (link_set_bridge(socket, device, bridge, err) < 0 || link_set_up(socket, device, err) < 0)
         return -1;
     return hotplug_write(hotplug, "hotplug-status", "connected", err);
 }

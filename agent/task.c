@@ -119,6 +119,7 @@ static int prepare(struct task *task, struct err *err)
         return -1;
     json_decref(record->scratch);
     record->scratch = json_object();
+    task->short_bytes = 0;
     note_desired(task, record->scratch);
     must(store_begin(store, &store_error), &store_error);
     if (task_prepare(task, err) < 0) {

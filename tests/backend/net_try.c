@@ -105,7 +105,7 @@ static void try_vlan(struct network *network, int socket)
 
     write_uplink("up0\n");
     try_check(link_create_bridge(socket, "up0", &err) == 0, &err, "make the uplink");
-    try_check(link_set_up(socket, "up0", true, &err) == 0, &err, "bring the uplink up");
+    try_check(link_set_up(socket, "up0", &err) == 0, &err, "bring the uplink up");
     for (int round = 0; round < 2; round++)
         try_check(ask(network, "", 7, name) == 0 && strcmp(name, "xenbr7") == 0, &err,
                   "VLAN 7, round %d", round);
@@ -126,7 +126,7 @@ static void try_vlan(struct network *network, int socket)
     try_refused(ask(network, "", 9, name), &err, ERR_NETWORK_ERROR, "xenbr9 is not a bridge");
     /* The longest uplink name: the VLAN's is cut to fit. */
     try_check(link_create_bridge(socket, "longuplinkname0", &err) == 0 &&
-                  link_set_up(socket, "longuplinkname0", true, &err) == 0,
+                  link_set_up(socket, "longuplinkname0", &err) == 0,
               &err, "long uplink");
     write_uplink("longuplinkname0");
     try_check(ask(network, "", 4094, name) == 0 && is_port("xenbr4094", "longuplink.4094"), &err,
@@ -143,7 +143,7 @@ static void try_links(struct network *network, int socket)
               "xenbr0 is there now");
     try_check(link_set_mtu(socket, "xenbr0", 9000, &err) == 0 && link_mtu("xenbr0") == 9000, &err,
               "MTU 9000");
-    try_refused(link_set_up(socket, "absent", true, &err), &err, ERR_NETWORK_ERROR,
+    try_refused(link_set_up(socket, "absent", &err), &err, ERR_NETWORK_ERROR,
                 "no network interface absent");
     try_refused(link_set_bridge(socket, "xenbr0", "lo", &err), &err, ERR_NETWORK_ERROR,
                 "put xenbr0 on bridge lo");
