@@ -179,12 +179,19 @@ class Node:
         return "\n".join([f"{self.name}: {what}", f"console ({self.console_path}):", *lines, errors])
 
 
+given_ports: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port of the loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback that nobody uses now, and that this process was not given before: it may be bound
+    only later."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in given_ports:
+            given_ports.add(port)
+            return port
 
 
 def ssh_words(key: Path, port: int, user: str, *options: str) -> list[str]:

@@ -86,6 +86,7 @@ class Rack:
         if self.parameters:
             other = ["--other-boot", self.json("nodes")[0]["boot_id"]]
         self.switch_on()
+        self.node.wait_for("Xen 4")  # or tells at once why QEMU has ended
         seconds = REGISTERED_SECONDS * PATIENCE
         self.controller("wait", "--registered", *other, "--timeout", f"{seconds:.0f}s", seconds=seconds + 10)
         self.registered_at = time.monotonic()
