@@ -14,7 +14,7 @@ from rack import OpenRack
 
 # The store learns of a domain when its memory is filled and before it has a device. A watch also fires when it is set.
 WAIT_FOR_BUILT = """rm -f /tmp/built
-(xenstore watch -n 2 @introduceDomain >/dev/null; date -u -I ns >/tmp/built) </dev/null >/dev/null 2>&1 &"""
+(xenstore watch -n 2 @introduceDomain >/dev/null; date -u -Ins >/tmp/built) </dev/null >/dev/null 2>&1 &"""
 
 
 def points(rack: OpenRack, request: str) -> list[tuple[str, float]]:
