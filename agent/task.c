@@ -135,7 +135,6 @@ static int prepare(struct task *task, struct err *err)
     must(store_request_update(store, record, &store_error), &store_error);
     must(store_commit(store, &store_error), &store_error);
     task->prepared = true;
-    task->entered = task->plan.count > 0;
     outbox_flush(task->tasks->config.outbox);
     return 0;
 }

@@ -25,8 +25,7 @@ struct task {
     bool wants_room;                /* waits until the image that is being collected has gone */
     uint64_t short_bytes;           /* of disk, when it was refused for that while at work */
     unsigned again;                 /* how often it was put back for that */
-    bool entered; /* the first step, with the plan: the worker may go on with it */
-    bool began;   /* a worker has begun, or may have before the agent's start */
+    bool began;                     /* a worker has begun, or may have before the agent's start */
     unsigned attempts;
     int output;           /* that an export without a URL is written into; -1 for none */
     unsigned retry_timer; /* the next worker waits for it; 0 for none */

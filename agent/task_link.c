@@ -91,9 +91,8 @@ static bool on_begin(struct task *task, unsigned index, const json_t *output)
 {
     struct err err = {0};
     bool again = task->record.step == index && task->attempts > 0;
-    bool entered = task->entered && index == 0;
+    bool entered = !task->began && index == 0; /* with the plan, by task_prepare */
     task->began = true;
-    task->entered = false;
     task->reported_percent = -1;
     if (entered) {
         answer(task, json_pack("{s:s}", "type", "go"));
