@@ -42,18 +42,18 @@ bool admit_holds_memory(const struct slice *slice)
            slice->state == SLICE_PAUSED || slice->domain_id >= 0;
 }
 
-void admit_promises(struct capacity *capacity, const struct slice *slices, size_t slice_count,
-                    const char *except, const struct image *images, size_t image_count,
-                    const struct snapshot *snapshots, size_t snapshot_count)
+void admit_promises(struct capacity *capacity, const struct slice *const *slices,
+                    size_t slice_count, const char *except, const struct image *images,
+                    size_t image_count, const struct snapshot *snapshots, size_t snapshot_count)
 {
     capacity->memory_promised_mib = 0;
     capacity->disk_promised_bytes = 0;
     for (size_t i = 0; i < slice_count; i++) {
-        if (except && strcmp(slices[i].id, except) == 0)
+        if (except && strcmp(slices[i]->id, except) == 0)
             continue;
-        if (admit_holds_memory(&slices[i]))
-            capacity->memory_promised_mib += admit_slice_memory_mib(&slices[i]);
-        capacity->disk_promised_bytes += admit_slice_disk_bytes(&slices[i]);
+        if (admit_holds_memory(slices[i]))
+            capacity->memory_promised_mib += admit_slice_memory_mib(slices[i]);
+        capacity->disk_promised_bytes += admit_slice_disk_bytes(slices[i]);
     }
     for (size_t i = 0; i < image_count; i++)
         if (images[i].kind == IMAGE_DISK)

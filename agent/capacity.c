@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct kept {
-    struct slice *slices;
+    const struct slice *const *slices; /* the store's */
     size_t slice_count;
     struct image *images;
     size_t image_count;
@@ -16,7 +16,6 @@ struct kept {
 
 static void kept_free(struct kept *kept)
 {
-    slices_free(kept->slices, kept->slice_count);
     free(kept->images);
     free(kept->snapshots);
     free(kept->volumes);
@@ -54,8 +53,8 @@ static int slices_memory(struct hypervisor *hypervisor, uint64_t free_mib, const
     for (size_t i = 0; i < count; i++) {
         uint64_t held = list[i].memory_kib / 1024;
         for (size_t k = 0; k < kept->slice_count; k++)
-            if (strcmp(kept->slices[k].id, list[i].slice) == 0)
-                held = held_mib(&kept->slices[k], &list[i]);
+            if (strcmp(kept->slices[k]->id, list[i].slice) == 0)
+                held = held_mib(kept->slices[k], &list[i]);
         *memory_mib += held;
     }
     return 0;

@@ -177,7 +177,7 @@ static void open_tasks(struct agent *agent)
                                   .boot_id = agent->boot_id,
                                   .drained = task_drained,
                                   .finished = task_finished,
-                                  .domain_starting = domains_starting};
+                                  .domain_starting = boots_begin};
     must(backend_open(&config.backend_options, &agent->backend, &err), &err);
     agent->tasks = tasks_new(&config);
     agent->draining = tasks_drained(agent->tasks);
@@ -227,6 +227,7 @@ static void close_all(struct agent *agent)
     api_close(agent->api);
     agent->api = NULL;
     tasks_free(agent->tasks); /* ends the workers: recovery goes on at the next start */
+    boots_close(agent);
     domains_close(agent);
     health_close(agent);
     outbox_free(agent->outbox);

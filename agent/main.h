@@ -66,6 +66,7 @@ struct problem {
 
 struct uplink;
 struct domains;
+struct boot;
 struct health;
 
 struct agent {
@@ -83,12 +84,14 @@ struct agent {
     struct api *api;
     struct uplink *uplink;
     struct domains *domains;
+    struct boot *boots;
     struct health *health;
     struct problem problems[PROBLEMS_MAX];
     unsigned problem_count;
     const char *version;
     char boot_id[UUID_TEXT_BYTES];
     bool new_boot; /* the first start of the agent since the machine booted */
+    unsigned boots_timer;
     unsigned status_timer;
     unsigned events_timer;
     bool events_linger; /* only such wait that say that something goes on */
@@ -150,12 +153,22 @@ void status_changed(struct agent *agent);
 void domains_load(struct agent *agent);
 void domains_open(struct agent *agent);
 void domains_check(struct agent *agent);
-void domains_starting(void *agent, const char *slice, uint64_t console_bytes);
+/* Stops the slice, which stays failed for that reason. */
+void domains_fail(struct agent *agent, struct slice *slice, const struct err *error);
 void domains_request_finished(struct agent *agent, const struct request_record *record);
 void domains_close(struct agent *agent);
 /* Stops every slice and keeps what is desired, for the machine's shutdown. */
 void domains_shutdown(struct agent *agent);
 bool domains_shutting_down(const struct agent *agent);
+
+/* main_boots.c: watches slices boot. `console_bytes` is the console log's size before the domain's start. */
+void boots_begin(void *agent, const char *slice, uint64_t console_bytes);
+/* Since this process started its domain; UINT64_MAX when it was another one. */
+uint64_t boots_age_ms(const struct agent *agent, const char *slice);
+/* The domain has ended: whether it had only come to a boot loader that found nothing to boot. */
+bool boots_failed(const struct agent *agent, const char *slice, struct err *err);
+void boots_forget(struct agent *agent, const char *slice);
+void boots_close(struct agent *agent);
 
 /* main_health.c: the pool's and the state volume's room, dom0's memory, disks with errors. */
 void health_open(struct agent *agent);

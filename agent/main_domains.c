@@ -1,6 +1,5 @@
 /* Watches the slices' domains: adopts those that run, restarts what ended by itself as it should,
- * notices images that do not boot, and starts what is desired to run. */
-#include "boot_check.h"
+ * and starts what is desired to run. */
 #include "console.h"
 #include "log.h"
 #include "main.h"
@@ -12,26 +11,18 @@
 #include <string.h>
 
 #define CHECK_INTERVAL_MS 10000 /* besides the hypervisor's own notices */
-#define BOOT_INTERVAL_MS 1000
-#define BOOT_WATCH_MS 180000 /* a boot loader under emulation and load takes its time */
-#define BOOT_TEXT_LIMIT (64u << 10)
 #define CONSOLE_EVENT_BYTES 4096
 #define QUICK_REBOOT_MS 30000 /* a reboot so soon counts as a crash: kernels that panic reboot */
 
 struct watched {
     char slice[UUID_TEXT_BYTES];
-    bool adopting;       /* known before this process started, and not looked at yet */
-    uint64_t started_ms; /* 0: not by this process */
-    uint64_t console_from;
-    bool boot_decided;
-    bool loader_failed; /* seen once; a second look decides */
+    bool adopting; /* known before this process started, and not looked at yet */
     struct watched *next;
 };
 
 struct domains {
     struct watched *watched;
     unsigned check_timer;
-    unsigned boot_timer;
     bool shutting_down;
 };
 
@@ -93,7 +84,7 @@ static char *last_lines(struct agent *agent, const char *slice)
 
 /* --- What a slice's end means ---------------------------------------------------------------------- */
 
-static void fail_slice(struct agent *agent, struct slice *slice, const struct err *error)
+void domains_fail(struct agent *agent, struct slice *slice, const struct err *error)
 {
     CLEANUP_FREE char *console = last_lines(agent, slice->id);
     log_error("slice %s failed: %s: %s", slice->name, err_code_name(error->code), error->message);
@@ -109,13 +100,13 @@ static void crashed(struct agent *agent, struct slice *slice, const char *what)
     unsigned crashes = crashes_note(agent, slice->id);
     if (!slice->restart_on_crash) {
         err_set(&error, ERR_HYPERVISOR_ERROR, "the slice %s; it is not to be restarted", what);
-        fail_slice(agent, slice, &error);
+        domains_fail(agent, slice, &error);
         return;
     }
     if (crashes >= CRASHES_MAX) {
         err_set(&error, ERR_CRASH_LOOP, "the slice %s, for the %dth time within %d minutes", what,
                 CRASHES_MAX, CRASHES_WITHIN_MS / 60000);
-        fail_slice(agent, slice, &error);
+        domains_fail(agent, slice, &error);
         return;
     }
     CLEANUP_FREE char *console = last_lines(agent, slice->id);
@@ -124,20 +115,6 @@ static void crashed(struct agent *agent, struct slice *slice, const char *what)
     slice->state = SLICE_STOPPED;
     put(agent, slice, "crashed", &error, console);
     tasks_submit_internal(agent->tasks, OP_SLICE_REBOOT, slice->id);
-}
-
-/* BOOT_UNKNOWN also for domains that this process has not started. */
-static enum boot_verdict judge_boot(struct agent *agent, struct watched *watched, bool ended,
-                                    struct err *error)
-{
-    CLEANUP_FREE char *text = NULL;
-    uint64_t offset = watched->console_from;
-    size_t length = 0;
-    if (!watched->started_ms || watched->boot_decided ||
-        console_read(agent->options.console_dir, watched->slice, &offset, BOOT_TEXT_LIMIT, &text,
-                     &length, NULL) < 0)
-        return BOOT_UNKNOWN;
-    return boot_check(text, length, ended, error);
 }
 
 /* One whose memory was being saved, by a request that has ended since: nobody else lets it go on. */
@@ -152,15 +129,14 @@ static void go_on(struct agent *agent, const struct slice *slice)
 
 static void ended(struct agent *agent, struct slice *slice, enum shutdown_reason reason)
 {
-    struct watched *watched = watch_slice(agent, slice->id);
-    uint64_t age = watched->started_ms ? monotonic_ms() - watched->started_ms : UINT64_MAX;
+    uint64_t age = boots_age_ms(agent, slice->id);
     struct err error;
     if (reason == SHUTDOWN_SUSPEND) {
         go_on(agent, slice);
         return;
     }
-    if (age < BOOT_WATCH_MS && judge_boot(agent, watched, true, &error) == BOOT_LOADER_FAILED) {
-        fail_slice(agent, slice, &error);
+    if (boots_failed(agent, slice->id, &error)) {
+        domains_fail(agent, slice, &error);
         return;
     }
     if (reason == SHUTDOWN_POWEROFF) {
@@ -229,98 +205,49 @@ static void check_stranger(struct agent *agent, const struct domain_info *domain
     problem_set(agent, key, &error);
 }
 
+/* `domain` is NULL when there is none. */
+static void check_slice(struct agent *agent, const char *id, const struct domain_info *domain)
+{
+    struct slice slice;
+    struct err err;
+    if (tasks_slice_busy(agent->tasks, id) ||
+        must(store_slice_find(agent->store, id, &slice, &err), &err) == 0)
+        return;
+    struct watched *watched = watch_slice(agent, id);
+    if (domain)
+        with_domain(agent, &slice, domain);
+    else
+        without_domain(agent, &slice, watched->adopting);
+    watched->adopting = false;
+    slice_free(&slice);
+}
+
 void domains_check(struct agent *agent)
 {
     struct hypervisor *hypervisor = &agent->backend.hypervisor;
     CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
     CLEANUP_FREE bool *known = xcalloc(DOMAIN_LIST_MAX, sizeof(*known));
-    struct slice *slices;
+    CLEANUP_FREE char(*ids)[UUID_TEXT_BYTES] = NULL;
     size_t count, slice_count;
     struct err err;
     if (hypervisor->domain_list(hypervisor->state, list, DOMAIN_LIST_MAX, &count, &err) < 0) {
         log_error("cannot list the domains: %s", err.message);
         return;
     }
-    must(store_slices(agent->store, &slices, &slice_count, &err), &err);
+    must(store_slice_ids(agent->store, &ids, &slice_count, &err), &err);
     for (size_t i = 0; i < slice_count; i++) {
         const struct domain_info *domain = NULL;
         for (size_t k = 0; k < count; k++) {
-            if (strcmp(list[k].slice, slices[i].id) == 0) {
+            if (strcmp(list[k].slice, ids[i]) == 0) {
                 domain = &list[k];
                 known[k] = true;
             }
         }
-        if (tasks_slice_busy(agent->tasks, slices[i].id))
-            continue;
-        struct watched *watched = watch_slice(agent, slices[i].id);
-        if (domain)
-            with_domain(agent, &slices[i], domain);
-        else
-            without_domain(agent, &slices[i], watched->adopting);
-        watched->adopting = false;
+        check_slice(agent, ids[i], domain);
     }
-    slices_free(slices, slice_count);
     for (size_t k = 0; k < count; k++)
         if (!known[k])
             check_stranger(agent, &list[k]);
-}
-
-/* --- Booting slices -------------------------------------------------------------------------------- */
-
-/* What stands still says nothing about its boot. */
-static bool is_paused(struct agent *agent, const char *id)
-{
-    struct slice slice = {0};
-    if (store_slice_find(agent->store, id, &slice, NULL) != 1)
-        return false;
-    slice_free(&slice);
-    return slice.state == SLICE_PAUSED;
-}
-
-/* true when it is to be looked at again. */
-static bool look_at_boot(struct agent *agent, struct watched *watched)
-{
-    struct slice slice = {0};
-    struct err error;
-    if (!watched->started_ms || watched->boot_decided ||
-        monotonic_ms() - watched->started_ms > BOOT_WATCH_MS)
-        return false;
-    if (tasks_slice_busy(agent->tasks, watched->slice))
-        return true;
-    if (is_paused(agent, watched->slice))
-        return true;
-    enum boot_verdict verdict = judge_boot(agent, watched, false, &error);
-    bool twice = verdict == BOOT_LOADER_FAILED && watched->loader_failed;
-    watched->loader_failed = verdict == BOOT_LOADER_FAILED;
-    watched->boot_decided = verdict == BOOT_KERNEL_RUNS || twice;
-    if (twice && store_slice_find(agent->store, watched->slice, &slice, NULL) == 1) {
-        if (slice.state == SLICE_RUNNING)
-            fail_slice(agent, &slice, &error);
-        slice_free(&slice);
-    }
-    return !watched->boot_decided;
-}
-
-static void boot_tick(void *context)
-{
-    struct agent *agent = context;
-    bool again = false;
-    agent->domains->boot_timer = 0;
-    for (struct watched *watched = agent->domains->watched; watched; watched = watched->next)
-        again |= look_at_boot(agent, watched);
-    if (again)
-        agent->domains->boot_timer = loop_timer(agent->loop, BOOT_INTERVAL_MS, boot_tick, agent);
-}
-
-void domains_starting(void *context, const char *slice, uint64_t console_bytes)
-{
-    struct agent *agent = context;
-    struct watched *watched = watch_slice(agent, slice);
-    watched->started_ms = monotonic_ms();
-    watched->console_from = console_bytes;
-    watched->boot_decided = watched->loader_failed = false;
-    if (!agent->domains->boot_timer)
-        agent->domains->boot_timer = loop_timer(agent->loop, BOOT_INTERVAL_MS, boot_tick, agent);
 }
 
 /* --- When to look ---------------------------------------------------------------------------------- */
@@ -356,29 +283,38 @@ static void watch_readable(void *context, int fd, short events)
     check_soon(agent);
 }
 
+/* The machine was started anew: no domain has outlived that. */
+static void load_slice(struct agent *agent, struct slice *slice)
+{
+    bool ran = has_domain(slice);
+    struct err err;
+    if (!ran && slice->domain_id < 0)
+        return;
+    slice->domain_id = -1;
+    slice->domain = (struct domain_size){0};
+    if (ran) {
+        slice->state = SLICE_STOPPED;
+        put(agent, slice, "node_boot", NULL, NULL);
+    } else {
+        must(store_slice_put(agent->store, slice, &err), &err);
+    }
+}
+
 void domains_load(struct agent *agent)
 {
-    struct slice *slices;
+    CLEANUP_FREE char(*ids)[UUID_TEXT_BYTES] = NULL;
     size_t count;
     struct err err;
     agent->domains = xcalloc(1, sizeof(*agent->domains));
-    must(store_slices(agent->store, &slices, &count, &err), &err);
+    must(store_slice_ids(agent->store, &ids, &count, &err), &err);
     for (size_t i = 0; i < count; i++) {
-        struct slice *slice = &slices[i];
-        bool ran = has_domain(slice);
-        watch_slice(agent, slice->id)->adopting = true;
-        if (!agent->new_boot || (!ran && slice->domain_id < 0))
-            continue;
-        slice->domain_id = -1;
-        slice->domain = (struct domain_size){0};
-        if (ran) {
-            slice->state = SLICE_STOPPED;
-            put(agent, slice, "node_boot", NULL, NULL);
-        } else {
-            must(store_slice_put(agent->store, slice, &err), &err);
-        }
+        struct slice slice;
+        watch_slice(agent, ids[i])->adopting = true;
+        must(store_slice_find(agent->store, ids[i], &slice, &err), &err);
+        if (agent->new_boot)
+            load_slice(agent, &slice);
+        slice_free(&slice);
     }
-    slices_free(slices, count);
 }
 
 void domains_open(struct agent *agent)
@@ -395,6 +331,7 @@ void domains_request_finished(struct agent *agent, const struct request_record *
     /* What happened to the domain meanwhile was left to the request. */
     if (record->request.operation == OP_SLICE_TERMINATE && record->phase == REQUEST_DONE) {
         forget(agent->domains, record->request.slice);
+        boots_forget(agent, record->request.slice);
         crashes_forget(agent, record->request.slice);
     }
     if (record->request.slice[0] ||
@@ -402,24 +339,31 @@ void domains_request_finished(struct agent *agent, const struct request_record *
         check_soon(agent);
 }
 
+static void stop_slice(struct agent *agent, const char *slice)
+{
+    char id[UUID_TEXT_BYTES];
+    struct err err;
+    uuid_make(id);
+    json_t *request = json_pack("{s:s, s:s, s:s, s:{}, s:n}", "id", id, "op", "slice.stop", "slice",
+                                slice, "args", "deadline");
+    must(tasks_submit(agent->tasks, request, true, &err), &err);
+    json_decref(request);
+}
+
 void domains_shutdown(struct agent *agent)
 {
-    struct slice *slices;
+    CLEANUP_FREE char(*ids)[UUID_TEXT_BYTES] = NULL;
     size_t count;
     struct err err;
     agent->domains->shutting_down = true;
-    must(store_slices(agent->store, &slices, &count, &err), &err);
+    must(store_slice_ids(agent->store, &ids, &count, &err), &err);
     for (size_t i = 0; i < count; i++) {
-        char id[UUID_TEXT_BYTES];
-        if (!has_domain(&slices[i]))
-            continue;
-        uuid_make(id);
-        json_t *request = json_pack("{s:s, s:s, s:s, s:{}, s:n}", "id", id, "op", "slice.stop",
-                                    "slice", slices[i].id, "args", "deadline");
-        must(tasks_submit(agent->tasks, request, true, &err), &err);
-        json_decref(request);
+        struct slice slice;
+        must(store_slice_find(agent->store, ids[i], &slice, &err), &err);
+        if (has_domain(&slice))
+            stop_slice(agent, ids[i]);
+        slice_free(&slice);
     }
-    slices_free(slices, count);
 }
 
 bool domains_shutting_down(const struct agent *agent)

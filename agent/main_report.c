@@ -32,18 +32,17 @@ json_t *report_snapshots(struct agent *agent, const char *slice)
 json_t *report_slices(struct agent *agent)
 {
     json_t *array = json_array();
-    struct slice *slices;
+    const struct slice *const *slices;
     size_t count;
     if (store_slices(agent->store, &slices, &count, NULL) < 0)
         return array;
     for (size_t i = 0; i < count; i++) {
         struct snapshot *snapshots = NULL;
         size_t snapshot_count = 0;
-        store_snapshots(agent->store, slices[i].id, &snapshots, &snapshot_count, NULL);
-        json_array_append_new(array, slice_to_protocol(&slices[i], snapshots, snapshot_count));
+        store_snapshots(agent->store, slices[i]->id, &snapshots, &snapshot_count, NULL);
+        json_array_append_new(array, slice_to_protocol(slices[i], snapshots, snapshot_count));
         free(snapshots);
     }
-    slices_free(slices, count);
     return array;
 }
 
@@ -185,14 +184,13 @@ static json_t *usages_json(struct agent *agent)
 {
     CLEANUP_FREE struct domains *domains = xcalloc(1, sizeof(*domains));
     json_t *array = json_array();
-    struct slice *slices;
+    const struct slice *const *slices;
     size_t count;
     if (store_slices(agent->store, &slices, &count, NULL) < 0)
         return array;
     find_domains(agent, domains);
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(array, usage_json(&slices[i], domains));
-    slices_free(slices, count);
+        json_array_append_new(array, usage_json(slices[i], domains));
     return array;
 }
 

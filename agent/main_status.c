@@ -48,22 +48,21 @@ static void write_slices(struct agent *agent)
 {
     char *text = NULL;
     size_t length, count;
-    struct slice *slices;
+    const struct slice *const *slices;
     if (store_slices(agent->store, &slices, &count, NULL) < 0)
         return;
     FILE *stream = open_memstream(&text, &length);
     unsigned running = 0;
     for (size_t i = 0; i < count; i++)
-        running += slices[i].state == SLICE_RUNNING;
+        running += slices[i]->state == SLICE_RUNNING;
     fprintf(stream, "slices: %zu, %u running\n", count, running);
     for (size_t i = 0; i < count && i < SLICES_SHOWN; i++)
-        fprintf(stream, "slice: %s %s, %u vcpus, %llu MiB, %llu GiB\n", slices[i].name,
-                slice_state_name(slices[i].state), slices[i].vcpus,
-                (unsigned long long)slices[i].memory_mib, (unsigned long long)slices[i].disk_gib);
+        fprintf(stream, "slice: %s %s, %u vcpus, %llu MiB, %llu GiB\n", slices[i]->name,
+                slice_state_name(slices[i]->state), slices[i]->vcpus,
+                (unsigned long long)slices[i]->memory_mib, (unsigned long long)slices[i]->disk_gib);
     fclose(stream);
     write_status(agent, "50-slices", text, length);
     free(text);
-    slices_free(slices, count);
 }
 
 static void write_problems(struct agent *agent)

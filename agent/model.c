@@ -133,6 +133,11 @@ uint64_t saved_memory_room(const struct saved_memory *memory)
            MIB;
 }
 
+struct nic *slice_nics(unsigned count)
+{
+    return count ? xcalloc(count, sizeof(struct nic)) : NULL;
+}
+
 void slice_free(struct slice *slice)
 {
     for (unsigned i = 0; i < slice->ssh_key_count; i++)
@@ -140,6 +145,20 @@ void slice_free(struct slice *slice)
     slice->ssh_key_count = 0;
     free(slice->user_data);
     slice->user_data = NULL;
+    free(slice->nics);
+    slice->nics = NULL;
+    slice->nic_count = 0;
+}
+
+void slice_copy(const struct slice *from, struct slice *to)
+{
+    *to = *from;
+    for (unsigned i = 0; i < from->ssh_key_count; i++)
+        to->ssh_keys[i] = xstrdup(from->ssh_keys[i]);
+    to->user_data = from->user_data ? xstrdup(from->user_data) : NULL;
+    to->nics = slice_nics(from->nic_count);
+    for (unsigned i = 0; i < from->nic_count; i++)
+        to->nics[i] = from->nics[i];
 }
 
 json_t *err_to_json(const struct err *err)

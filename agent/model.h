@@ -129,7 +129,7 @@ struct slice {
     char kernel[UUID_TEXT_BYTES];
     char ramdisk[UUID_TEXT_BYTES];
     char command_line[COMMAND_LINE_BYTES];
-    struct nic nics[SLICE_NICS_MAX];
+    struct nic *nics; /* owned */
     unsigned nic_count;
     char hostname[HOSTNAME_BYTES];
     char *ssh_keys[SSH_KEYS_MAX]; /* owned */
@@ -258,6 +258,8 @@ void slice_set_size(struct slice *slice, const struct domain_size *size);
 
 /* Releases what a slice owns; the struct itself is the caller's. */
 void slice_free(struct slice *slice);
+/* With what it owns; the caller frees with slice_free. */
+void slice_copy(const struct slice *from, struct slice *to);
 
 /* The whole slice as the store keeps it, and back. */
 json_t *slice_to_store(const struct slice *slice);

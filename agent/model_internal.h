@@ -27,6 +27,8 @@ extern const char *const image_format_names[];
 int image_source_read(struct fields *fields, enum field_need url_need, struct image *image);
 
 /* Reads `network`; NULL stands for one card with DHCP. Cards without a MAC get theirs. */
+/* Room for so many, zeroed; NULL for none. */
+struct nic *slice_nics(unsigned count);
 int nics_read(const json_t *array, struct slice *slice, struct err *err);
 json_t *nic_to_json(const struct nic *nic);
 int nic_read(const json_t *object, const char *path, struct nic *nic, struct err *err);

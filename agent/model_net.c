@@ -137,6 +137,7 @@ static int check_mac_unique(const struct slice *slice, struct err *err)
 int nics_read(const json_t *array, struct slice *slice, struct err *err)
 {
     slice->nic_count = array ? (unsigned)json_array_size(array) : 1;
+    slice->nics = slice_nics(slice->nic_count);
     for (unsigned i = 0; i < slice->nic_count; i++) {
         struct nic *nic = &slice->nics[i];
         char path[FIELD_PATH_BYTES];

@@ -166,6 +166,7 @@ static int lists_read(struct fields *fields, struct slice *slice)
     if (field_array(fields, "network", REQUIRED, SLICE_NICS_MAX, &network) ||
         field_array(fields, "ssh_keys", REQUIRED, SSH_KEYS_MAX, &keys))
         return -1;
+    slice->nics = slice_nics((unsigned)json_array_size(network));
     for (size_t i = 0; i < json_array_size(network); i++) {
         char path[FIELD_PATH_BYTES];
 

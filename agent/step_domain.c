@@ -109,12 +109,13 @@ int step_domain_start(const struct step *step, struct step_context *context, jso
 {
     struct network *network = &context->backend->network;
     struct slice slice = *context->slice; /* what it owns stays the original's */
+    struct nic nics[SLICE_NICS_MAX];
     for (unsigned i = 0; i < slice.nic_count; i++) {
-        char bridge[NIC_NAME_BYTES];
-        if (network->bridge(network->state, &slice.nics[i], bridge, err) < 0)
+        nics[i] = slice.nics[i];
+        if (network->bridge(network->state, &slice.nics[i], nics[i].bridge, err) < 0)
             return -1;
-        copy_text(slice.nics[i].bridge, sizeof(slice.nics[i].bridge), bridge);
     }
+    slice.nics = nics;
     if (step->kind == STEP_DOMAIN_RESTORE)
         slice_set_size(&slice, &context->snapshot->memory.size);
     struct boot_files files;

@@ -206,6 +206,7 @@ void store_close(struct store *store)
     for (unsigned i = 0; i < store->statement_count; i++)
         sqlite3_finalize(store->statements[i].statement);
     sqlite3_close(store->database);
+    store_slices_forget(store);
     free(store->path);
     free(store);
 }

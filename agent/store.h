@@ -34,9 +34,13 @@ int store_next_thin_id(struct store *store, uint32_t *thin_id, struct err *err);
 int store_slice_put(struct store *store, const struct slice *slice, struct err *err);
 int store_slice_find(struct store *store, const char *id, struct slice *slice, struct err *err);
 int store_slice_delete(struct store *store, const char *id, struct err *err);
-/* An array owned by the caller: slices_free. In order of creation. */
-int store_slices(struct store *store, struct slice **slices, size_t *count, struct err *err);
-void slices_free(struct slice *slices, size_t count);
+/* In order of creation. The array and the slices are the store's, and good until a slice is put or deleted or a
+ * transaction is rolled back: who changes slices goes by store_slice_ids. */
+int store_slices(struct store *store, const struct slice *const **slices, size_t *count,
+                 struct err *err);
+/* The same slices' ids; the caller frees *ids with free(). */
+int store_slice_ids(struct store *store, char (**ids)[UUID_TEXT_BYTES], size_t *count,
+                    struct err *err);
 
 int store_image_put(struct store *store, const struct image *image, struct err *err);
 int store_image_find(struct store *store, const char *id, struct image *image, struct err *err);

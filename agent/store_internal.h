@@ -10,6 +10,14 @@
 
 #define STATEMENTS_MAX 128
 
+/* All slices as the store has them, so that lists, which are asked for often, need no JSON. */
+struct slice_cache {
+    struct slice **slices; /* in order of creation; owned, and so is each */
+    size_t count;
+    bool known;   /* else they are to be read */
+    bool changed; /* within the present transaction, or read within it */
+};
+
 struct store {
     sqlite3 *database;
     char *path;
@@ -21,7 +29,14 @@ struct store {
     unsigned depth; /* of store_begin */
     bool unsynced;  /* the outermost transaction does not wait for the disk */
     bool aborted;   /* an inner store_rollback has ended the transaction of an outer store_begin */
+    struct slice_cache cache;
 };
+
+/* Forgets the cached slices. */
+void store_slices_forget(struct store *store);
+
+/* -1 when the transaction that this would belong to has been rolled back. */
+int store_check(const struct store *store, struct err *err);
 
 /* What the database says went wrong; -1. */
 int store_error(struct store *store, const char *what, struct err *err);

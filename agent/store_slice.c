@@ -5,16 +5,95 @@
 #include "util.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* --- The cache ----------------------------------------------------------------------------------- */
+
+static void cached_free(struct slice *slice)
+{
+    slice_free(slice);
+    free(slice);
+}
+
+void store_slices_forget(struct store *store)
+{
+    struct slice_cache *cache = &store->cache;
+
+    for (size_t i = 0; i < cache->count; i++)
+        cached_free(cache->slices[i]);
+    free(cache->slices);
+    *cache = (struct slice_cache){0};
+}
+
+/* The place of a slice; that after the last one for one that is not there. */
+static size_t cache_find(const struct slice_cache *cache, const char *id)
+{
+    size_t place = 0;
+
+    while (place < cache->count && strcmp(cache->slices[place]->id, id) != 0)
+        place++;
+    return place;
+}
+
+static void cache_add(struct slice_cache *cache, struct slice *slice)
+{
+    cache->slices = array_grow(cache->slices, cache->count, sizeof(struct slice *));
+    cache->slices[cache->count++] = slice;
+}
+
+/* What was written, as it will be read. */
+static void cache_put(struct store *store, const json_t *document)
+{
+    struct slice_cache *cache = &store->cache;
+    struct slice *slice;
+    size_t place;
+
+    if (!cache->known)
+        return;
+    cache->changed = store->depth > 0;
+    slice = xcalloc(1, sizeof(*slice));
+    if (slice_from_store(document, slice, NULL) < 0) {
+        free(slice);
+        store_slices_forget(store);
+        return;
+    }
+    place = cache_find(cache, slice->id);
+    if (place == cache->count) {
+        cache_add(cache, slice);
+        return;
+    }
+    cached_free(cache->slices[place]);
+    cache->slices[place] = slice;
+}
+
+static void cache_delete(struct store *store, const char *id)
+{
+    struct slice_cache *cache = &store->cache;
+    size_t place = cache_find(cache, id);
+
+    if (place == cache->count)
+        return;
+    cache->changed = store->depth > 0;
+    cached_free(cache->slices[place]);
+    cache->count--;
+    memmove(&cache->slices[place], &cache->slices[place + 1],
+            (cache->count - place) * sizeof(struct slice *));
+}
+
+/* --- Slices -------------------------------------------------------------------------------------- */
 
 int store_slice_put(struct store *store, const struct slice *slice, struct err *err)
 {
     CLEANUP_JSON json_t *document = slice_to_store(slice);
     CLEANUP_FREE char *text = json_text(document);
 
-    return store_run(store, err, NULL,
-                     "INSERT INTO slices (id, document) VALUES (?, ?)"
-                     " ON CONFLICT (id) DO UPDATE SET document = excluded.document",
-                     "tt", slice->id, text);
+    if (store_run(store, err, NULL,
+                  "INSERT INTO slices (id, document) VALUES (?, ?)"
+                  " ON CONFLICT (id) DO UPDATE SET document = excluded.document",
+                  "tt", slice->id, text) < 0)
+        return -1;
+    cache_put(store, document);
+    return 0;
 }
 
 static int slice_from_row(sqlite3_stmt *query, struct slice *slice, struct err *err)
@@ -31,7 +110,7 @@ static int slice_from_row(sqlite3_stmt *query, struct slice *slice, struct err *
     return 0;
 }
 
-int store_slice_find(struct store *store, const char *id, struct slice *slice, struct err *err)
+static int read_slice(struct store *store, const char *id, struct slice *slice, struct err *err)
 {
     CLEANUP_QUERY sqlite3_stmt *query =
         store_query(store, err, "SELECT document FROM slices WHERE id = ?", "t", id);
@@ -42,38 +121,77 @@ int store_slice_find(struct store *store, const char *id, struct slice *slice, s
     return found;
 }
 
-int store_slice_delete(struct store *store, const char *id, struct err *err)
+int store_slice_find(struct store *store, const char *id, struct slice *slice, struct err *err)
 {
-    return store_run(store, err, NULL, "DELETE FROM slices WHERE id = ?", "t", id);
+    const struct slice_cache *cache = &store->cache;
+    size_t place;
+
+    if (!cache->known)
+        return read_slice(store, id, slice, err);
+    if (store_check(store, err) < 0)
+        return -1;
+    place = cache_find(cache, id);
+    if (place == cache->count)
+        return 0;
+    slice_copy(cache->slices[place], slice);
+    return 1;
 }
 
-int store_slices(struct store *store, struct slice **slices, size_t *count, struct err *err)
+int store_slice_delete(struct store *store, const char *id, struct err *err)
 {
-    CLEANUP_QUERY sqlite3_stmt *query =
-        store_query(store, err, "SELECT document FROM slices ORDER BY sequence", "");
-    struct slice *array = NULL;
-    size_t used = 0;
-    int result = query ? 1 : -1;
-
-    while (result > 0 && (result = store_step(store, query, err)) > 0) {
-        array = array_grow(array, used, sizeof(*array));
-        result = slice_from_row(query, &array[used], err) < 0 ? -1 : 1;
-        used += result > 0;
-    }
-    if (result < 0) {
-        slices_free(array, used);
+    if (store_run(store, err, NULL, "DELETE FROM slices WHERE id = ?", "t", id) < 0)
         return -1;
-    }
-    *slices = array;
-    *count = used;
+    cache_delete(store, id);
     return 0;
 }
 
-void slices_free(struct slice *slices, size_t count)
+static int read_slices(struct store *store, struct err *err)
 {
-    for (size_t i = 0; i < count; i++)
-        slice_free(&slices[i]);
-    free(slices);
+    CLEANUP_QUERY sqlite3_stmt *query =
+        store_query(store, err, "SELECT document FROM slices ORDER BY sequence", "");
+    int result = query ? 1 : -1;
+
+    while (result > 0 && (result = store_step(store, query, err)) > 0) {
+        struct slice *slice = xcalloc(1, sizeof(*slice));
+
+        if (slice_from_row(query, slice, err) < 0) {
+            free(slice);
+            return -1;
+        }
+        cache_add(&store->cache, slice);
+    }
+    return result;
+}
+
+int store_slices(struct store *store, const struct slice *const **slices, size_t *count,
+                 struct err *err)
+{
+    if (store_check(store, err) < 0)
+        return -1;
+    if (!store->cache.known) {
+        if (read_slices(store, err) < 0) {
+            store_slices_forget(store);
+            return -1;
+        }
+        store->cache.known = true;
+        store->cache.changed = store->depth > 0;
+    }
+    *slices = (const struct slice *const *)store->cache.slices;
+    *count = store->cache.count;
+    return 0;
+}
+
+int store_slice_ids(struct store *store, char (**ids)[UUID_TEXT_BYTES], size_t *count,
+                    struct err *err)
+{
+    const struct slice *const *slices;
+
+    if (store_slices(store, &slices, count, err) < 0)
+        return -1;
+    *ids = xcalloc(*count, sizeof(**ids));
+    for (size_t i = 0; i < *count; i++)
+        copy_text((*ids)[i], sizeof((*ids)[i]), slices[i]->id);
+    return 0;
 }
 
 /* --- Snapshots ---------------------------------------------------------------------------------- */

@@ -60,16 +60,21 @@ static void bind(sqlite3_stmt *query, const char *types, va_list arguments)
     }
 }
 
+int store_check(const struct store *store, struct err *err)
+{
+    /* Without its transaction, what follows an inner rollback would be committed by itself. */
+    if (store->aborted)
+        return err_set(err, ERR_INTERNAL, "%s: the transaction was rolled back", store->path);
+    return 0;
+}
+
 static sqlite3_stmt *query_list(struct store *store, struct err *err, const char *sql,
                                 const char *types, va_list arguments)
 {
     sqlite3_stmt *query;
 
-    /* Without its transaction, what follows an inner rollback would be committed by itself. */
-    if (store->aborted) {
-        err_set(err, ERR_INTERNAL, "%s: the transaction was rolled back", store->path);
+    if (store_check(store, err) < 0)
         return NULL;
-    }
     query = prepared(store, sql, err);
     if (query)
         bind(query, types, arguments);
@@ -172,9 +177,11 @@ static int set_synced(struct store *store, bool synced, struct err *err)
                          "cannot be set up", err);
 }
 
-/* After the outermost transaction's end. */
+/* After a transaction's end. */
 static int end(struct store *store, struct err *err)
 {
+    if (store->depth == 0)
+        store->cache.changed = false;
     return store->depth == 0 && store->unsynced ? set_synced(store, true, err) : 0;
 }
 
@@ -211,6 +218,8 @@ void store_rollback(struct store *store)
     /* SQLite may have rolled back by itself, for example when the disk is full. */
     if (!sqlite3_get_autocommit(store->database))
         sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
+    if (store->cache.changed)
+        store_slices_forget(store);
     store->depth--;
     store->aborted = store->depth > 0;
     end(store, NULL);

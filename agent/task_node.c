@@ -29,7 +29,7 @@ int task_answer_drain(struct task *task, json_t **result, struct err *err)
 {
     const struct tasks_config *config = &task->tasks->config;
     struct err store_error;
-    struct slice *slices;
+    const struct slice *const *slices;
     size_t count, running = 0;
     bool drain;
     if (drain_parse(task->record.request.args, &drain, err) < 0)
@@ -37,8 +37,7 @@ int task_answer_drain(struct task *task, json_t **result, struct err *err)
     must(store_set(config->store, DRAINED, drain ? "1" : NULL, &store_error), &store_error);
     must(store_slices(config->store, &slices, &count, &store_error), &store_error);
     for (size_t i = 0; i < count; i++)
-        running += slices[i].domain_id >= 0;
-    slices_free(slices, count);
+        running += slices[i]->domain_id >= 0;
     config->drained(config->context, drain);
     *result = json_pack("{s:s, s:i, s:i}", "state", drain ? "draining" : "ready", "slices",
                         (int)count, "running", (int)running);

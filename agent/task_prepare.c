@@ -173,16 +173,15 @@ static bool is_started(const struct task *task, const char *slice)
  * less, the promises do not fit any more: then those that come first get it. */
 static void count_started(struct task *task, struct capacity *capacity)
 {
-    struct slice *slices;
+    const struct slice *const *slices;
     size_t count;
     struct err err;
     must(store_slices(task->tasks->config.store, &slices, &count, &err), &err);
     capacity->memory_promised_mib = 0;
     for (size_t i = 0; i < count; i++)
-        if (strcmp(slices[i].id, task->record.request.slice) != 0 &&
-            (slices[i].domain_id >= 0 || is_started(task, slices[i].id)))
-            capacity->memory_promised_mib += admit_slice_memory_mib(&slices[i]);
-    slices_free(slices, count);
+        if (strcmp(slices[i]->id, task->record.request.slice) != 0 &&
+            (slices[i]->domain_id >= 0 || is_started(task, slices[i]->id)))
+            capacity->memory_promised_mib += admit_slice_memory_mib(slices[i]);
     capacity->memory_promised_mib +=
         task_reverts_memory_mib(task->tasks, task->record.request.slice);
 }

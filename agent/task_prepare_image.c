@@ -117,7 +117,7 @@ int task_prepare_image_delete(struct task *task, struct err *err)
     struct store *store = task->tasks->config.store;
     char id[UUID_TEXT_BYTES];
     struct image image;
-    struct slice *slices;
+    const struct slice *const *slices;
     size_t count;
     bool used = false;
     if (image_delete_parse(task->record.request.args, id, err) < 0)
@@ -128,9 +128,8 @@ int task_prepare_image_delete(struct task *task, struct err *err)
         return err_set(err, ERR_IMAGE_IN_USE, "a request uses image %s", id);
     must(store_slices(store, &slices, &count, err), err);
     for (size_t i = 0; i < count; i++)
-        used |= slices[i].boot == BOOT_KERNEL &&
-                (strcmp(slices[i].kernel, id) == 0 || strcmp(slices[i].ramdisk, id) == 0);
-    slices_free(slices, count);
+        used |= slices[i]->boot == BOOT_KERNEL &&
+                (strcmp(slices[i]->kernel, id) == 0 || strcmp(slices[i]->ramdisk, id) == 0);
     if (used)
         return err_set(err, ERR_IMAGE_IN_USE, "a slice starts from image %s", id);
     struct plan_facts facts = {.image = &image};

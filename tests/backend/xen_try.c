@@ -94,7 +94,9 @@ static void parse_options(char **options, struct domain_config *config, struct s
         else if (strncmp(*options, "seed=", 5) == 0)
             config->seed_path = value;
         else if (strncmp(*options, "bridge=", 7) == 0) {
+            slice->nics = xrealloc(slice->nics, (slice->nic_count + 1) * sizeof(*slice->nics));
             struct nic *nic = &slice->nics[slice->nic_count];
+            *nic = (struct nic){0};
             copy_text(nic->bridge, sizeof(nic->bridge), value);
             snprintf(nic->mac, sizeof(nic->mac), "00:16:3e:00:00:%02x", ++slice->nic_count);
         }

@@ -101,7 +101,10 @@ static struct slice plain_slice(void)
 
 static struct nic *add_nic(struct slice *slice, const char *mac)
 {
+    static struct nic nics[SLICE_NICS_MAX]; /* of one slice at a time */
+    slice->nics = nics;
     struct nic *nic = &slice->nics[slice->nic_count++];
+    *nic = (struct nic){0};
     copy_text(nic->mac, sizeof(nic->mac), mac);
     return nic;
 }

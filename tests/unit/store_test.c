@@ -85,7 +85,7 @@ TEST(store_slices)
 {
     struct store *store = open_store(":memory:");
     struct slice one = make_slice(ONE), two = make_slice(TWO), found;
-    struct slice *slices;
+    const struct slice *const *slices;
     size_t count;
     struct err err;
 
@@ -97,10 +97,9 @@ TEST(store_slices)
     free(two.user_data);
     CHECK_NUMBER(0, store_slices(store, &slices, &count, &err));
     CHECK_NUMBER(2, count);
-    CHECK_TEXT(TWO, slices[0].id);
-    CHECK_TEXT("data", slices[0].user_data);
-    CHECK_NUMBER(SLICE_STOPPED, slices[0].state);
-    slices_free(slices, count);
+    CHECK_TEXT(TWO, slices[0]->id);
+    CHECK_TEXT("data", slices[0]->user_data);
+    CHECK_NUMBER(SLICE_STOPPED, slices[0]->state);
     CHECK_NUMBER(1, store_slice_find(store, ONE, &found, &err));
     CHECK_TEXT(ONE, found.id);
     slice_free(&found);
@@ -451,7 +450,7 @@ TEST(store_refuses_unreadable_documents)
         " c.execute('insert into slices (id, document) values (?, ?)', ('x', '{}')); c.commit()\"",
         path);
     struct slice slice;
-    struct slice *slices;
+    const struct slice *const *slices;
     size_t count;
     struct err err;
 
