@@ -44,10 +44,10 @@ bool admit_holds_memory(const struct slice *slice)
 
 void admit_promises(struct capacity *capacity, const struct slice *const *slices,
                     size_t slice_count, const char *except, const struct image *images,
-                    size_t image_count, const struct snapshot *snapshots, size_t snapshot_count)
+                    size_t image_count, uint64_t snapshots_bytes)
 {
     capacity->memory_promised_mib = 0;
-    capacity->disk_promised_bytes = 0;
+    capacity->disk_promised_bytes = snapshots_bytes;
     for (size_t i = 0; i < slice_count; i++) {
         if (except && strcmp(slices[i]->id, except) == 0)
             continue;
@@ -58,8 +58,6 @@ void admit_promises(struct capacity *capacity, const struct slice *const *slices
     for (size_t i = 0; i < image_count; i++)
         if (images[i].kind == IMAGE_DISK)
             capacity->disk_promised_bytes += images[i].mapped_bytes;
-    for (size_t i = 0; i < snapshot_count; i++)
-        capacity->disk_promised_bytes += snapshots[i].reserved_bytes;
 }
 
 void admit_volumes(struct capacity *capacity, const struct volume *volumes, size_t count)

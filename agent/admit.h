@@ -46,10 +46,11 @@ bool admit_holds_memory(const struct slice *slice);
 uint64_t admit_slice_disk_bytes(const struct slice *slice);
 
 /* Sums up what the slices (other than `except`, which may be NULL), images and snapshots have been
- * promised. A slice's memory counts while it is to run or still has its domain. */
+ * promised; `snapshots_bytes` is what those reserve. A slice's memory counts while it is to run or
+ * still has its domain. */
 void admit_promises(struct capacity *capacity, const struct slice *const *slices,
                     size_t slice_count, const char *except, const struct image *images,
-                    size_t image_count, const struct snapshot *snapshots, size_t snapshot_count);
+                    size_t image_count, uint64_t snapshots_bytes);
 
 /* Adds what the volumes have been promised: all of their size. After admit_promises. */
 void admit_volumes(struct capacity *capacity, const struct volume *volumes, size_t count);

@@ -8,8 +8,7 @@ struct kept {
     size_t slice_count;
     struct image *images;
     size_t image_count;
-    struct snapshot *snapshots;
-    size_t snapshot_count;
+    uint64_t snapshots_bytes;
     struct volume *volumes;
     size_t volume_count;
 };
@@ -17,7 +16,6 @@ struct kept {
 static void kept_free(struct kept *kept)
 {
     free(kept->images);
-    free(kept->snapshots);
     free(kept->volumes);
 }
 
@@ -25,7 +23,7 @@ static int kept_read(struct store *store, struct kept *kept, struct err *err)
 {
     if (store_slices(store, &kept->slices, &kept->slice_count, err) < 0 ||
         store_images(store, &kept->images, &kept->image_count, err) < 0 ||
-        store_snapshots(store, NULL, &kept->snapshots, &kept->snapshot_count, err) < 0 ||
+        store_snapshots_reserved(store, &kept->snapshots_bytes, err) < 0 ||
         store_volumes(store, NULL, &kept->volumes, &kept->volume_count, err) < 0)
         return -1;
     return 0;
@@ -92,7 +90,7 @@ int capacity_read(struct backend *backend, struct store *store, const char *exce
         result = fill(backend, &kept, known_memory_mib, capacity, err);
     if (result == 0) {
         admit_promises(capacity, kept.slices, kept.slice_count, except, kept.images,
-                       kept.image_count, kept.snapshots, kept.snapshot_count);
+                       kept.image_count, kept.snapshots_bytes);
         admit_volumes(capacity, kept.volumes, kept.volume_count);
     }
     kept_free(&kept);

@@ -55,6 +55,8 @@ int store_snapshot_delete(struct store *store, const char *id, struct err *err);
 /* Of one slice, or of all when `slice` is NULL, oldest first; free() by the caller. */
 int store_snapshots(struct store *store, const char *slice, struct snapshot **snapshots,
                     size_t *count, struct err *err);
+/* What all snapshots together reserve of the pool. */
+int store_snapshots_reserved(struct store *store, uint64_t *bytes, struct err *err);
 
 int store_volume_put(struct store *store, const struct volume *volume, struct err *err);
 int store_volume_find(struct store *store, const char *id, struct volume *volume, struct err *err);

@@ -287,3 +287,14 @@ int store_snapshots(struct store *store, const char *slice, struct snapshot **sn
     *count = used;
     return 0;
 }
+
+int store_snapshots_reserved(struct store *store, uint64_t *bytes, struct err *err)
+{
+    CLEANUP_QUERY sqlite3_stmt *query =
+        store_query(store, err, "SELECT coalesce(sum(reserved_bytes), 0) FROM snapshots", "");
+
+    if (!query || store_step(store, query, err) < 0)
+        return -1;
+    *bytes = (uint64_t)sqlite3_column_int64(query, 0);
+    return 0;
+}

@@ -44,15 +44,14 @@ TEST(admit_counts_what_was_promised)
     const struct slice *const all[] = {&slices[0], &slices[1], &slices[2]};
     struct image images[] = {{.kind = IMAGE_DISK, .mapped_bytes = GIB},
                              {.kind = IMAGE_KERNEL, .mapped_bytes = 7}};
-    struct snapshot snapshot = {.reserved_bytes = 2 * GIB};
     struct capacity capacity = node();
     uint64_t each = admit_slice_memory_mib(&slices[0]);
 
     CHECK(each > 512 && each < 530);
-    admit_promises(&capacity, all, 3, NULL, images, 2, &snapshot, 1);
+    admit_promises(&capacity, all, 3, NULL, images, 2, 2 * GIB);
     CHECK_NUMBER(2 * each, capacity.memory_promised_mib);
     CHECK_NUMBER(33 * GIB + 3 * MIB, capacity.disk_promised_bytes);
-    admit_promises(&capacity, all, 3, "a", images, 2, &snapshot, 1);
+    admit_promises(&capacity, all, 3, "a", images, 2, 2 * GIB);
     CHECK_NUMBER(each, capacity.memory_promised_mib);
     CHECK_NUMBER(4096 - each, admit_memory_free_mib(&capacity));
 

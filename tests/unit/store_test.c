@@ -159,11 +159,15 @@ TEST(store_snapshots)
                              .created_ms = 10,
                              .reserved_bytes = 5,
                              .size_bytes = 6};
-    struct snapshot other = {.id = THREE, .slice = TWO, .name = "other", .created_ms = 15};
+    struct snapshot other = {
+        .id = THREE, .slice = TWO, .name = "other", .created_ms = 15, .reserved_bytes = 7};
     struct snapshot found, *snapshots;
+    uint64_t reserved_bytes;
     size_t count;
     struct err err;
 
+    CHECK_NUMBER(0, store_snapshots_reserved(store, &reserved_bytes, &err));
+    CHECK_NUMBER(0, (long long)reserved_bytes);
     CHECK_NUMBER(-1, store_snapshot_put(store, &late, &err)); /* of a slice that is not there */
     CHECK_NUMBER(ERR_STORAGE_ERROR, err.code);
     CHECK_NUMBER(0, store_slice_put(store, &one, &err));
@@ -180,6 +184,8 @@ TEST(store_snapshots)
     CHECK_NUMBER(3, count);
     CHECK_TEXT("other", snapshots[1].name);
     free(snapshots);
+    CHECK_NUMBER(0, store_snapshots_reserved(store, &reserved_bytes, &err));
+    CHECK_NUMBER(12, (long long)reserved_bytes);
     CHECK_NUMBER(1, store_snapshot_find(store, ONE, &found, &err));
     CHECK_NUMBER(1, found.thin_id);
     CHECK_NUMBER(0, store_snapshot_delete(store, ONE, &err));
