@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sizes
 from figures import WIDTH
-from peers import PeerMissing
+from peers import CannotMeasure
 
 LARGEST = 10
 
@@ -21,7 +21,7 @@ Contents = list[tuple[int, str]]
 
 def output_of(*words: str | Path) -> str:
     if not shutil.which(str(words[0])):
-        raise PeerMissing(f"{words[0]} is not installed on this machine")
+        raise CannotMeasure(f"{words[0]} is not installed on this machine")
     return subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True).stdout
 
 

@@ -12,7 +12,6 @@ import concurrent.futures
 import contextlib
 import json
 import resource
-import signal
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "agent"), str(ROOT / "scripts")]
 
+import interrupt  # noqa: E402
 from controller import Controller  # noqa: E402
 from figures import show  # noqa: E402
 from measure import memory_kib, processes  # noqa: E402
@@ -81,8 +81,11 @@ class Fleet:
         self.store = Store(self.controller.folder / "state" / "controller.db")
         conf = self.controller.conf("--no-token")
         invited = [tokens.create(self.store, 3600)[1] for _ in range(self.agents)]
-        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
+        try:
             list(pool.map(lambda token: self._start_one(f"{conf}slicenode.token={token}\n"), invited))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _start_one(self, conf: str) -> None:
         node = Node(conf, programs=RELEASE)
@@ -158,14 +161,16 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5, help="of requests and of restarts; 5")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    subprocess.run(["make", "-s", "-j2", "-C", ROOT / "agent", "BUILD=release"], check=True)
+    interrupt.once()
     try:
+        subprocess.run(["make", "-s", "-j2", "-C", ROOT / "agent", "BUILD=release"], check=True)
         with room_for(options.agents):
             results = measure(options.agents, options.away, options.runs)
     except Missing as missing:
         print(f"fleet: {missing}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
     return 0

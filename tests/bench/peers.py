@@ -18,7 +18,7 @@ QEMU_MIB = 512  # beside the memory of its machine
 NOW = """now() { read -r up _ </proc/uptime; echo "${up%.*}${up#*.}"; }"""
 
 
-class PeerMissing(Exception):
+class CannotMeasure(Exception):
     """This machine lacks what a section needs: a program to compare with, memory, room on its disk."""
 
 
@@ -26,11 +26,11 @@ def need_room(folder: str, memory_mib: int, disk_gib: int) -> None:
     """For a node of so much memory, whose disk grows to so much in that folder."""
     available = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.M)
     if available and int(available.group(1)) >> 10 < memory_mib + QEMU_MIB:
-        raise PeerMissing(f"it takes {memory_mib + QEMU_MIB} MiB of memory, this machine has "
-                          f"{int(available.group(1)) >> 10} to give")
+        raise CannotMeasure(f"it takes {memory_mib + QEMU_MIB} MiB of memory, this machine has "
+                            f"{int(available.group(1)) >> 10} to give")
     free_gib = shutil.disk_usage(folder).free >> 30
     if free_gib < disk_gib:
-        raise PeerMissing(f"it takes {disk_gib} GiB in {folder}, there are {free_gib}")
+        raise CannotMeasure(f"it takes {disk_gib} GiB in {folder}, there are {free_gib}")
 
 
 def libraries(program: Path) -> list[str]:
@@ -65,7 +65,7 @@ def install(rack: OpenRack, *names: str) -> dict[str, str]:
     for name in names:
         found = shutil.which(name, path="/usr/bin:/usr/sbin:/bin:/sbin")
         if not found:
-            raise PeerMissing(f"{name} is not installed on this machine")
+            raise CannotMeasure(f"{name} is not installed on this machine")
         files |= {path: Path(path).read_bytes() for path in libraries(Path(found))}
         files[f"bin/{name}"] = Path(found).read_bytes()
     send(rack, files)

@@ -1,10 +1,14 @@
 """Fixtures: one controller for each file of tests, and no violation that nobody asked for."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rig import Controller
+
+# So that the fixtures' ends run, and no controller is left.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
