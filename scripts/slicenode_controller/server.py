@@ -21,6 +21,7 @@ from .web import Handler
 CONNECTIONS = 4096
 FILES = 2 * CONNECTIONS
 WRITE_DOWN_SECONDS = 0.5
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Listener(ThreadingHTTPServer):
@@ -86,6 +87,9 @@ class Server:
         self._mailboxes = mailboxes
         self._listeners: list[Listener] = []
         self._stop = threading.Event()
+        # Held back in all threads, and asked for: a handler would run in the main thread, which would not notice one
+        # that came just before it began to wait for an event.
+        signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
 
     def listen(self, address: tuple[str, int], tls: ssl.SSLContext | None) -> int:
         """Opens a port and gives its number."""
@@ -99,14 +103,15 @@ class Server:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         wanted = hard if hard != resource.RLIM_INFINITY else FILES
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, FILES), hard))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
         for listener in self._listeners:
             serving = partial(listener.serve_forever, poll_interval=0.1)
             threading.Thread(target=serving, daemon=True).start()
         housekeeping = threading.Thread(target=self._keep_house, daemon=True)
         housekeeping.start()
-        self._stop.wait()
+        signal.sigwait(END_SIGNALS)
+        # Another one ends at once what does not end.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
+        self._stop.set()
         self._mailboxes.close()
         for listener in self._listeners:
             listener.shutdown()

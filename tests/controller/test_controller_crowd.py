@@ -1,6 +1,8 @@
-"""Two hundred nodes at once."""
+"""Two hundred nodes at once, and an orderly end."""
 
 import concurrent.futures
+import re
+import signal
 import threading
 import time
 from pathlib import Path
@@ -62,3 +64,21 @@ def test_two_hundred_nodes_poll_and_each_gets_its_own(
     assert arrived == {**wanted, crowd[77].id: [first]}
     ended = {row["state"] for row in requests.every(controller.store)}
     assert ended == {"done"}
+
+
+def test_ends_well_as_soon_as_it_listens(tmp_path: Path) -> None:
+    """The signal may come before the controller waits for it, or just then: no other thread may take it away."""
+    running = Controller(tmp_path / "state")
+    for _ in range(10):
+        assert running.stop() == 0
+        running.start()
+    serving = Path(f"/proc/{running.process.pid}/task")
+    end = time.monotonic() + 20
+    while len(list(serving.iterdir())) < 3 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(list(serving.iterdir())) >= 3
+    for thread in serving.iterdir():
+        blocked = re.search(r"^SigBlk:\s+(\w+)$", (thread / "status").read_text(), re.M)
+        main = int(thread.name) == running.process.pid
+        assert main or (blocked and int(blocked.group(1), 16) & 1 << signal.SIGTERM - 1)
+    assert running.stop() == 0
