@@ -113,6 +113,8 @@ static int query(int type, const char *name, struct mapper_device *device, struc
     memset(device, 0, sizeof(*device));
     if (!task)
         return -1;
+    /* Else the pool writes its metadata each time that it is asked how full it is. */
+    dm_task_no_flush(task);
     if (!dm_task_run(task)) {
         if (dm_task_get_errno(task) == ENXIO)
             return 0;
