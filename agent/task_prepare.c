@@ -273,8 +273,11 @@ static int prepare_snapshot(struct task *task, struct slice *slice, struct plan_
     struct snapshot_args args;
     struct snapshot snapshot = {0};
     struct capacity capacity;
-    if (snapshot_parse(operation, task->record.request.args, &args, err) < 0 ||
-        (operation != OP_SNAPSHOT_DELETE &&
+    if (snapshot_parse(operation, task->record.request.args, &args, err) < 0)
+        return -1;
+    /* A snapshot of a running slice asks for its room with its first step, which is entered with the plan. */
+    bool asks_later = operation == OP_SNAPSHOT_CREATE && facts->domain && !args.memory;
+    if ((operation != OP_SNAPSHOT_DELETE && !asks_later &&
          (task_disk_capacity(task->tasks, &capacity, err) < 0 || admit_pool(&capacity, err) < 0)))
         return -1;
     facts->snapshots = &snapshot;
