@@ -11,6 +11,7 @@ struct backend_options {
     const char *kind;        /* "xen" or "sim" */
     const char *pool;        /* device mapper's name of the thin pool */
     bool storage;            /* false: the node has no pool; `storage` is left all NULL */
+    bool pool_only;          /* `hypervisor` and `network` are left all NULL instead */
     const char *console_dir; /* where the simulated hypervisor writes the slices' consoles */
     const char *sim_dir;     /* state of the simulated node */
 };

@@ -232,11 +232,17 @@ int backend_open(const struct backend_options *options, struct backend *backend,
     sim->console_dir = options->console_dir;
     sim->agent = agent;
     sim->watch = -1;
-    sim_hypervisor(sim, &backend->hypervisor);
     if (options->storage)
         sim_storage(sim, &backend->storage);
-    backend->network = (struct network){.state = sim, .bridge = sim_bridge, .close = NULL};
-    backend->hypervisor.close = sim_close;
+    if (!options->pool_only) {
+        sim_hypervisor(sim, &backend->hypervisor);
+        backend->network = (struct network){.state = sim, .bridge = sim_bridge, .close = NULL};
+        backend->hypervisor.close = sim_close;
+    } else if (options->storage) {
+        backend->storage.close = sim_close;
+    } else {
+        sim_close(sim);
+    }
     if (first)
         sim_watch_commits(sim);
     return 0;
@@ -244,6 +250,8 @@ int backend_open(const struct backend_options *options, struct backend *backend,
 
 void backend_close(struct backend *backend)
 {
+    if (backend->storage.close)
+        backend->storage.close(backend->storage.state);
     if (backend->hypervisor.close)
         backend->hypervisor.close(backend->hypervisor.state);
     memset(backend, 0, sizeof(*backend));

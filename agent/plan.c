@@ -27,6 +27,32 @@ bool step_is_final(enum step_kind kind)
     return kind == STEP_DISK_SWAP;
 }
 
+static bool is_of_pool(enum step_kind kind)
+{
+    switch (kind) {
+    case STEP_DISK_CLONE:
+    case STEP_DISK_ACTIVATE:
+    case STEP_VOLUME_CREATE:
+    case STEP_VOLUME_ACTIVATE:
+    case STEP_VOLUME_DEACTIVATE:
+    case STEP_VOLUME_REMOVE:
+    case STEP_SNAPSHOT_MEASURE:
+    case STEP_SNAPSHOT_TAKE:
+    case STEP_SNAPSHOT_EXPORT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool plan_is_of_pool(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (!is_of_pool(plan->steps[i].kind))
+            return false;
+    return true;
+}
+
 static struct step *add(struct plan *plan, enum step_kind kind)
 {
     plan->steps = xrealloc(plan->steps, (plan->count + 1) * sizeof(*plan->steps));

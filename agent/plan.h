@@ -102,6 +102,9 @@ void plan_free(struct plan *plan);
 
 const char *step_name(enum step_kind kind);
 
+/* Whether neither going through the plan nor undoing it takes more than the pool of volumes. */
+bool plan_is_of_pool(const struct plan *plan);
+
 /* Whether the store has taken over what the step was for: when it is done, what lies before it is
  * not undone, also when a later step fails. */
 bool step_is_final(enum step_kind kind);

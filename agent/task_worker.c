@@ -168,9 +168,11 @@ void task_worker(const struct worker_job *job, int socket)
     struct worker worker = {.job = job};
     struct err err;
     int output = job->output;
+    struct backend_options options = job->config->backend_options;
+    options.pool_only = plan_is_of_pool(job->plan);
     leave_parent(socket, job->config->lock, &output);
     wire_init(&worker.wire, 3);
-    if (backend_open(&job->config->backend_options, &worker.backend, &err) < 0) {
+    if (backend_open(&options, &worker.backend, &err) < 0) {
         log_error("a worker cannot open the backend: %s", err.message);
         json_decref(ask(&worker, json_pack("{s:s, s:s, s:s}", "type", "closed", "code",
                                            err_code_name(err.code), "message", err.message)));

@@ -187,6 +187,33 @@ TEST(plan_of_images)
     check_plan(OP_IMAGE_DELETE, &facts, "| file.remove ");
 }
 
+static bool is_of_pool(enum operation operation, const struct plan_facts *facts)
+{
+    struct plan plan;
+
+    plan_make(operation, facts, &plan);
+    bool result = plan_is_of_pool(&plan);
+    plan_free(&plan);
+    return result;
+}
+
+/* What needs no domain asks nothing of the hypervisor. */
+TEST(plan_of_the_pool_alone)
+{
+    struct slice slice = running_slice();
+    struct plan_facts facts = {
+        .slice = &slice, .snapshots = snapshots, .snapshot_count = 1, .image = &disk_image};
+
+    CHECK(is_of_pool(OP_SNAPSHOT_CREATE, &facts));
+    CHECK(is_of_pool(OP_SNAPSHOT_DELETE, &facts));
+    CHECK(is_of_pool(OP_SNAPSHOT_EXPORT, &facts));
+    CHECK(is_of_pool(OP_IMAGE_DELETE, &facts));
+    CHECK(!is_of_pool(OP_SNAPSHOT_REVERT, &facts));
+    CHECK(!is_of_pool(OP_SLICE_TERMINATE, &facts));
+    CHECK(!is_of_pool(OP_SLICE_START, &facts));
+    CHECK(!is_of_pool(OP_SLICE_REBOOT, &facts));
+}
+
 TEST(plan_survives_the_store)
 {
     struct slice slice = running_slice();
