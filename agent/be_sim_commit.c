@@ -2,9 +2,9 @@
  * SQLite tells of them, so the agent itself needs no hooks. */
 #include "be_sim.h"
 
-#include <sqlite3.h>
+#include "store.h"
 
-#define CHECKPOINT_PAGES 1000 /* as SQLite does by itself, which the hook replaces */
+#include <sqlite3.h>
 
 static struct sim *parent;
 static sqlite3 *database; /* opened before the backend */
@@ -22,7 +22,7 @@ static int after_commit(void *context, sqlite3 *changed, const char *name, int p
     (void)context;
     if (parent)
         sim_moment(parent, "committed");
-    if (pages >= CHECKPOINT_PAGES)
+    if (pages >= STORE_LOG_PAGES) /* as SQLite does by itself, which the hook replaces */
         sqlite3_wal_checkpoint(changed, name);
     return SQLITE_OK;
 }

@@ -175,15 +175,18 @@ static int open_database(struct store *store, struct err *err)
     sqlite3_busy_timeout(store->database, BUSY_TIMEOUT_MS);
     if (sqlite3_exec(store->database, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
         return damaged(store, sqlite3_errmsg(store->database), err);
-    if (store_execute(
-            store,
-            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-            " PRAGMA journal_size_limit = 4194304",
-            "cannot be set up", err) < 0)
+    CLEANUP_FREE char *settings = xasprintf(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+        " PRAGMA wal_autocheckpoint = %d; PRAGMA journal_size_limit = %d",
+        STORE_LOG_PAGES, STORE_LOG_BYTES);
+    if (store_execute(store, settings, "cannot be set up", err) < 0)
         return -1;
     if (prepare_schema(store, err) < 0)
         return -1;
-    return make_small(store, err);
+    if (make_small(store, err) < 0)
+        return -1;
+    store_log_make_room(store);
+    return 0;
 }
 
 int store_open(const char *path, struct store **store, struct err *err)

@@ -8,8 +8,12 @@
 #include "model.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* So long gets the write-ahead log before it is written into the file and begun anew. */
+#define STORE_LOG_PAGES 500
 
 struct store;
 

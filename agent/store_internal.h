@@ -10,6 +10,9 @@
 
 #define STATEMENTS_MAX 128
 
+/* Of the write-ahead log: a little more than STORE_LOG_PAGES with their headers. */
+#define STORE_LOG_BYTES (2 << 20)
+
 /* All slices as the store has them, so that lists, which are asked for often, need no JSON. */
 struct slice_cache {
     struct slice **slices; /* in order of creation; owned, and so is each */
@@ -31,6 +34,9 @@ struct store {
     bool aborted;   /* an inner store_rollback has ended the transaction of an outer store_begin */
     struct slice_cache cache;
 };
+
+/* store_log.c: when the store is open. */
+void store_log_make_room(struct store *store);
 
 /* Forgets the cached slices. */
 void store_slices_forget(struct store *store);

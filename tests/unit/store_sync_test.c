@@ -4,7 +4,11 @@
 #include "unit.h"
 #include "util.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static unsigned syncs;
 
@@ -50,4 +54,76 @@ TEST(store_waits_for_the_disk_but_not_to_forget_events)
     CHECK_NUMBER(0, store_events_acknowledge(store, 100, &err));
     CHECK(syncs > 0);
     store_close(store);
+}
+
+static int64_t log_bytes(const char *path)
+{
+    CLEANUP_FREE char *log = xasprintf("%s-wal", path);
+    struct stat status;
+
+    return CHECK_NUMBER(0, stat(log, &status)) ? (int64_t)status.st_size : 0;
+}
+
+/* A commit that makes the log longer waits for the file system's journal, too: there is room before. */
+TEST(store_log_keeps_its_length)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/sliced.db", unit_folder());
+    struct store *store;
+    struct err err;
+    unsigned changes = 0;
+
+    if (!CHECK_NUMBER(0, store_open(path, &store, &err)))
+        return;
+    int64_t bytes = log_bytes(path);
+    CHECK_NUMBER(2 << 20, bytes);
+    for (int i = 0; i < 2000; i++) {
+        add_event(store);
+        changes += log_bytes(path) != bytes;
+    }
+    CHECK_NUMBER(0, changes);
+    store_close(store);
+}
+
+static void write_and_die(const char *path, int count)
+{
+    struct store *store;
+    struct err err;
+
+    if (store_open(path, &store, &err) < 0)
+        _exit(1);
+    for (int i = 0; i < count; i++) {
+        if (store_begin(store, &err) < 0)
+            _exit(1);
+        add_event(store);
+        if (store_commit(store, &err) < 0)
+            _exit(1);
+    }
+    kill(getpid(), SIGKILL);
+}
+
+/* What was committed is read from a log with room behind it, before and after it has begun anew. */
+TEST(store_log_with_room_is_read_after_a_kill)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/sliced.db", unit_folder());
+    static const int counts[] = {1, 100, 2000};
+    int64_t events = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(counts); i++) {
+        struct store *store;
+        struct err err;
+        size_t count;
+        int status;
+        pid_t pid = fork();
+        if (pid == 0)
+            write_and_die(path, counts[i]);
+        CHECK_NUMBER(pid, waitpid(pid, &status, 0));
+        CHECK(WIFSIGNALED(status));
+        CHECK_NUMBER(2 << 20, log_bytes(path));
+        if (!CHECK_NUMBER(0, store_open(path, &store, &err)))
+            return;
+        events += counts[i];
+        CHECK_NUMBER(0, store_events_count(store, &count, &err));
+        CHECK_NUMBER(events, (int64_t)count);
+        store_close(store);
+    }
 }
