@@ -62,7 +62,7 @@ static void submit(struct agent *agent, struct api_call *call, const char *metho
                    const json_t *params)
 {
     char id[UUID_TEXT_BYTES];
-    struct err err;
+    struct err err, store_error;
     const json_t *slice = json_object_get(params, "slice"), *args = json_object_get(params, "args");
     const json_t *deadline = json_object_get(params, "deadline");
     uuid_make(id);
@@ -74,10 +74,15 @@ static void submit(struct agent *agent, struct api_call *call, const char *metho
                   args ? json_copy((json_t *)(uintptr_t)args) : json_object(), "deadline",
                   deadline ? json_copy((json_t *)(uintptr_t)deadline) : json_null());
     int descriptor = api_take_descriptor(call);
+    must(store_begin(agent->store, &store_error), &store_error);
     int added = tasks_submit(agent->tasks, request, false, &err);
     json_decref(request);
     if (descriptor >= 0)
         tasks_attach(agent->tasks, id, descriptor);
+    if (added > 0)
+        tasks_begin(agent->tasks);
+    must(store_commit(agent->store, &store_error), &store_error);
+    outbox_flush(agent->outbox);
     if (added < 0) {
         api_fail(call, &err);
         return;

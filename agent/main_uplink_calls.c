@@ -140,7 +140,9 @@ static int take_requests(struct agent *agent, const json_t *body, bool *more)
     json_array_foreach(requests, index, request)(void)
         tasks_submit(agent->tasks, request, false, &refused); /* it has told why */
     must(store_set(agent->store, "cursor", cursor, &err), &err);
+    tasks_begin(agent->tasks);
     must(store_commit(agent->store, &err), &err);
+    outbox_flush(agent->outbox);
     *more = json_array_size(requests) > 0;
     return 0;
 }

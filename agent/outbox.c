@@ -100,7 +100,7 @@ void outbox_flush(struct outbox *outbox)
     json_t *pending = outbox->pending;
     size_t index;
     json_t *event;
-    if (json_array_size(pending) == 0)
+    if (json_array_size(pending) == 0 || store_in_transaction(outbox->store))
         return;
     outbox->pending = json_array();
     json_array_foreach(pending, index, event) if (outbox->listener)
@@ -108,7 +108,13 @@ void outbox_flush(struct outbox *outbox)
     json_decref(pending);
 }
 
-void outbox_drop(struct outbox *outbox)
+size_t outbox_mark(const struct outbox *outbox)
 {
-    json_array_clear(outbox->pending);
+    return json_array_size(outbox->pending);
+}
+
+void outbox_drop(struct outbox *outbox, size_t mark)
+{
+    while (json_array_size(outbox->pending) > mark)
+        json_array_remove(outbox->pending, json_array_size(outbox->pending) - 1);
 }

@@ -40,11 +40,14 @@ void outbox_listen(struct outbox *outbox, outbox_listener *listener, void *conte
 /* Records an event, within the caller's transaction if there is one. */
 void outbox_add(struct outbox *outbox, const struct event *event);
 
-/* Events that a listener has not seen yet are handed to it: called when a transaction is over. */
+/* Events that a listener has not seen yet are handed to it: called when a transaction is over. Within
+ * an outer one they wait for the end of that. */
 void outbox_flush(struct outbox *outbox);
 
-/* Forgets them instead: their transaction was rolled back. */
-void outbox_drop(struct outbox *outbox);
+/* How many events no listener has seen yet, and forgetting those that came after so many: their
+ * transaction was rolled back. */
+size_t outbox_mark(const struct outbox *outbox);
+void outbox_drop(struct outbox *outbox, size_t mark);
 
 /* {code, message, console?} */
 json_t *outbox_error(const struct err *error, const char *console);

@@ -22,9 +22,11 @@ struct store;
 int store_open(const char *path, struct store **store, struct err *err);
 void store_close(struct store *store);
 
+/* The inner ones of those that nest are written with the outermost, and can be rolled back alone. */
 int store_begin(struct store *store, struct err *err);
 int store_commit(struct store *store, struct err *err);
 void store_rollback(struct store *store);
+bool store_in_transaction(const struct store *store);
 
 /* Settings: short values by name (node_id, cursor, controller ...). *value is NULL when absent; the
  * caller frees it. Setting NULL removes. */

@@ -31,7 +31,7 @@ struct store {
     unsigned statement_count;
     unsigned depth; /* of store_begin */
     bool unsynced;  /* the outermost transaction does not wait for the disk */
-    bool aborted;   /* an inner store_rollback has ended the transaction of an outer store_begin */
+    bool aborted;   /* all was rolled back, and an outer store_begin has not heard of it */
     struct slice_cache cache;
 };
 

@@ -162,7 +162,8 @@ void *array_grow(void *array, size_t count, size_t size)
 
 int store_begin(struct store *store, struct err *err)
 {
-    if (store->depth == 0 && store_run(store, err, NULL, "BEGIN IMMEDIATE", "") < 0)
+    if ((store->depth == 0 ? store_run(store, err, NULL, "BEGIN IMMEDIATE", "")
+                           : store_run(store, err, NULL, "SAVEPOINT inner", "")) < 0)
         return -1;
     store->depth++;
     return 0;
@@ -185,6 +186,11 @@ static int end(struct store *store, struct err *err)
     return store->depth == 0 && store->unsynced ? set_synced(store, true, err) : 0;
 }
 
+bool store_in_transaction(const struct store *store)
+{
+    return store->depth > 0;
+}
+
 int store_begin_unsynced(struct store *store, struct err *err)
 {
     if (store->depth == 0 && set_synced(store, false, err) < 0)
@@ -203,7 +209,8 @@ int store_commit(struct store *store, struct err *err)
         store_rollback(store);
         return err_set(err, ERR_INTERNAL, "%s: the transaction was rolled back", store->path);
     }
-    if (store->depth == 1 && store_run(store, err, NULL, "COMMIT", "") < 0) {
+    if ((store->depth == 1 ? store_run(store, err, NULL, "COMMIT", "")
+                           : store_run(store, err, NULL, "RELEASE inner", "")) < 0) {
         store_rollback(store);
         return -1;
     }
@@ -215,12 +222,14 @@ void store_rollback(struct store *store)
 {
     if (store->depth == 0)
         return;
-    /* SQLite may have rolled back by itself, for example when the disk is full. */
-    if (!sqlite3_get_autocommit(store->database))
+    /* SQLite may have rolled back all of it by itself, for example when the disk is full. */
+    if (!sqlite3_get_autocommit(store->database) &&
+        (store->depth == 1 || sqlite3_exec(store->database, "ROLLBACK TO inner; RELEASE inner",
+                                           NULL, NULL, NULL) != SQLITE_OK))
         sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
     if (store->cache.changed)
         store_slices_forget(store);
     store->depth--;
-    store->aborted = store->depth > 0;
+    store->aborted = store->depth > 0 && sqlite3_get_autocommit(store->database);
     end(store, NULL);
 }

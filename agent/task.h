@@ -52,6 +52,11 @@ int tasks_recover(struct tasks *tasks, struct err *err);
  * also reported as request.failed. `internal`: of the node itself. */
 int tasks_submit(struct tasks *tasks, const json_t *request, bool internal, struct err *err);
 
+/* Begins what can begin now, within the transaction in which it was submitted: both are recorded with
+ * one wait for the disk, while the worker gets ready. It asks before it does anything, and is answered
+ * when the transaction is over. */
+void tasks_begin(struct tasks *tasks);
+
 /* Gives a request for an export, which has just been submitted, the descriptor that it is written
  * into. Takes the descriptor over. */
 void tasks_attach(struct tasks *tasks, const char *request, int output);

@@ -218,8 +218,11 @@ int task_cancel(struct task *task, struct err *err);
 bool task_is_revocable(const struct task *task);
 void task_take_back(struct task *task, const struct err *error);
 
-/* task.c */
+/* task_begin.c */
 void tasks_kick(struct tasks *tasks);
+void task_begin(struct task *task);
+
+/* task.c */
 void task_finish(struct task *task, const struct err *error);
 /* The same in the transaction that the caller has begun, which ends with it. */
 void task_finish_begun(struct task *task, const struct err *error);

@@ -137,11 +137,12 @@ static bool would_fit(struct task *task)
 {
     struct tasks *tasks = task->tasks;
     struct err err;
+    size_t events = outbox_mark(tasks->config.outbox);
     tasks->assumed_bytes = task_spare_bytes(tasks);
     must(store_begin(tasks->config.store, &err), &err);
     int prepared = task_prepare(task, &err);
     store_rollback(tasks->config.store);
-    outbox_drop(tasks->config.outbox);
+    outbox_drop(tasks->config.outbox, events);
     plan_free(&task->plan);
     tasks->assumed_bytes = 0;
     return prepared == 0;

@@ -16,6 +16,7 @@ from operations import EXPECTED, OPERATIONS, WITH_THE_MACHINE, WITHOUT_BACKEND, 
 
 MODEL = ROOT / "agent" / "model.h"
 SIDE_BY_SIDE = 3
+WITHOUT_CALL_AT_FIRST = {"fetch-kernel", "kernel-delete", "checkpoint"}
 
 
 Run = Callable[[Bench], object]
@@ -63,6 +64,13 @@ def benches(request: pytest.FixtureRequest, images: Images) -> Iterator[Benches]
     made = Benches(operation, images)
     yield made
     made.close()
+
+
+def test_request_its_plan_and_its_first_step_are_one_commit(benches: Benches) -> None:
+    """Each one more would be one more wait for the disk."""
+    assert benches.moments[:2] == ["commit", "committed"]
+    if benches.all[0].operation.name not in WITHOUT_CALL_AT_FIRST:
+        assert "commit" not in benches.moments[2:3], benches.moments
 
 
 def test_killed_at_each_moment(benches: Benches) -> None:

@@ -142,8 +142,8 @@ def test_pool_that_fills_while_a_snapshot_is_measured(node: Node,
     slice_id, snapshot = str(uuid.uuid4()), str(uuid.uuid4())
     node.do("slice.provision", slice_id, **slice_args(cache[0], desired="stopped"))
     moments = json.loads((node.sim / "calls.json").read_text())["moments"]
-    # After three commits its disk is activated, to be measured.
-    node.settings(hold_moment=moments + 7)
+    # After one commit its disk is activated, to be measured.
+    node.settings(hold_moment=moments + 3)
     request = node.submit("snapshot.create", slice_id, snapshot=snapshot, name="s")
     wait_until((node.sim / "held").exists, "it is measured")
     pool_used(node, 2 - 3)  # the slice's disk takes three

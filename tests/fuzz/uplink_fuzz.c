@@ -23,6 +23,11 @@ int tasks_submit(struct tasks *tasks, const json_t *request, bool internal, stru
     return 1;
 }
 
+void tasks_begin(struct tasks *tasks)
+{
+    (void)tasks;
+}
+
 json_t *report_registration(struct agent *agent)
 {
     (void)agent;
@@ -139,6 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct loop *loop;
     static struct store *store;
+    static struct outbox *outbox;
     struct uplink uplink = {.last_id = 0};
     struct agent agent = {.uplink = NULL};
     struct err err;
@@ -148,11 +154,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         log_open("fuzz", LOG_LEVEL_ERROR, NULL);
         loop = loop_new();
         REQUIRE(store_open(":memory:", &store, &err) == 0);
+        outbox = outbox_new(store, OUTBOX_EVENTS_MAX);
     }
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
     REQUIRE(store_begin(store, &err) == 0);
     agent.loop = loop;
     agent.store = store;
+    agent.outbox = outbox;
     open_agent(&agent, &uplink, ends[0]);
     while (size > 0) {
         const uint8_t *end = memchr(data, '\n', size);

@@ -44,6 +44,17 @@ TEST(store_waits_for_the_disk_but_not_to_forget_events)
         CHECK_NUMBER(0, store_events_acknowledge(store, i + 1, &err));
         CHECK_NUMBER(0, syncs);
     }
+    /* An inner transaction waits with the outer one. */
+    CHECK_NUMBER(0, store_begin(store, &err));
+    syncs = 0;
+    for (int i = 0; i < 3; i++) {
+        CHECK_NUMBER(0, store_begin(store, &err));
+        add_event(store);
+        CHECK_NUMBER(0, store_commit(store, &err));
+    }
+    CHECK_NUMBER(0, syncs);
+    CHECK_NUMBER(0, store_commit(store, &err));
+    CHECK_NUMBER(1, syncs);
     /* Within a transaction that is of more, and where numbers are skipped, it waits. */
     CHECK_NUMBER(0, store_begin(store, &err));
     add_event(store);
