@@ -10,6 +10,7 @@
 
 #define STALL_SECONDS 120
 #define PIPE_BYTES (1 << 20)
+#define LAST_WORD_MS 200
 
 struct state {
     const struct transfer *transfer;
@@ -185,6 +186,18 @@ static int judge(const struct state *state, struct transfer_result *result, stru
     return 0;
 }
 
+/* What a net that dies leaves open is closed in no order: import may have found the stream short before
+ * it shows that net has gone. */
+static int hear_net_out(struct state *state, struct err *err)
+{
+    uint64_t until = monotonic_ms() + LAST_WORD_MS, now;
+    struct side *const sides[] = {&state->net};
+    while (side_failed(&state->import) && !state->net.ended && (now = monotonic_ms()) < until)
+        if (side_wait(sides, 1, (unsigned)(until - now), read_message, state, err) != 0)
+            return -1;
+    return 0;
+}
+
 static int run(struct state *state, transfer_progress *progress, void *argument, struct err *err)
 {
     const struct transfer *transfer = state->transfer;
@@ -202,10 +215,10 @@ static int run(struct state *state, transfer_progress *progress, void *argument,
         if (now >= state->moved_ms + (uint64_t)stall * 1000)
             return err_set(err, ERR_TIMEOUT, "the transfer stands still for %u s at byte %llu",
                            stall, (unsigned long long)state->transferred);
-        if (side_wait(sides, ARRAY_LENGTH(sides), read_message, state, err) != 0)
+        if (side_wait(sides, ARRAY_LENGTH(sides), SIDE_TICK_MS, read_message, state, err) != 0)
             return -1;
     }
-    return 0;
+    return hear_net_out(state, err);
 }
 
 int transfer_image(const struct transfer *transfer, transfer_progress *progress, void *argument,

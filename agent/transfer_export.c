@@ -221,7 +221,7 @@ static int run(struct state *state, struct err *err)
             return err_set(err, ERR_TIMEOUT, "the export stands still for %llu s at byte %llu",
                            (unsigned long long)patience_ms / 1000,
                            (unsigned long long)(to_url(state) ? state->sent : state->made));
-        if (side_wait(sides, ARRAY_LENGTH(sides), read_message, state, err) != 0)
+        if (side_wait(sides, ARRAY_LENGTH(sides), SIDE_TICK_MS, read_message, state, err) != 0)
             return -1;
     }
     return 0;

@@ -75,14 +75,14 @@ static void listen_to(struct side *side, side_reader *reader, void *context)
     }
 }
 
-int side_wait(struct side *const sides[], size_t count, side_reader *reader, void *context,
-              struct err *err)
+int side_wait(struct side *const sides[], size_t count, unsigned timeout_ms, side_reader *reader,
+              void *context, struct err *err)
 {
     struct pollfd ready[SIDES_MAX];
     for (size_t index = 0; index < count; index++)
         ready[index] = (struct pollfd){.fd = sides[index]->ended ? -1 : sides[index]->child.socket,
                                        .events = POLLIN};
-    if (poll(ready, count, SIDE_TICK_MS) < 0 && errno != EINTR)
+    if (poll(ready, count, (int)timeout_ms) < 0 && errno != EINTR)
         return err_errno(err, ERR_INTERNAL, errno, "poll");
     for (size_t index = 0; index < count; index++)
         if (ready[index].fd >= 0 && ready[index].revents != 0)

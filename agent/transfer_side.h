@@ -30,11 +30,11 @@ typedef int side_reader(void *context, struct side *side, struct fields *fields,
 int side_start(struct side *side, const char *libexec, const char *const argv[],
                const int *descriptors, size_t count, struct err *err);
 
-/* Waits, at most for SIDE_TICK_MS, for one of them to say something; a side that has ended, or was
+/* Waits, at most for `timeout_ms`, for one of them to say something; a side that has ended, or was
  * not started, is not listened to. One that breaks the rules, or left without a last word, has
  * failed. */
-int side_wait(struct side *const sides[], size_t count, side_reader *reader, void *context,
-              struct err *err);
+int side_wait(struct side *const sides[], size_t count, unsigned timeout_ms, side_reader *reader,
+              void *context, struct err *err);
 
 bool side_failed(const struct side *side);
 

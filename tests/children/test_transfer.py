@@ -162,6 +162,17 @@ def test_a_child_dies(runner: Runner, serve: ServerMaker, victim: str) -> None:
     assert output.startswith("internal ") and f"{victim} was killed by signal 9" in output, output
 
 
+def test_net_that_dies_is_no_short_image(runner: Runner, tmp_path: Path) -> None:
+    """The kernel may close its end of the pipe first, and import then finds the image empty."""
+    folder = tmp_path / "libexec"
+    folder.mkdir()
+    (folder / "sliced-import").symlink_to(PROGRAMS / "sliced-import")
+    net = folder / "sliced-net"
+    net.write_text("#!/bin/sh\nexec 4>&-\n/bin/sleep 0.1\nkill -9 $$\n")
+    net.chmod(0o755)
+    assert "sliced-net was killed by signal 9" in runner.run("http://127.0.0.1:1", libexec=folder)
+
+
 def test_worker_dies(runner: Runner, serve: ServerMaker) -> None:
     """Killing the worker takes both children with it."""
     process = runner.start(serve(slow, certificate=None).url)
