@@ -60,3 +60,11 @@ def test_ended_early_it_leaves_nothing(moment: str) -> None:
     wait_until(lambda: not [line for number, line in there.items()
                             if line and read(Path(f"/proc/{number}/cmdline")) == line],
                "all that was started has ended")
+
+
+def test_too_many_for_this_machine() -> None:
+    words = [sys.executable, "-B", str(ROOT / "tests/bench/run"), "fleet", "--agents", "10000000", "--runs", "1"]
+    told = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
+    assert "10000000 agents need 137500000 MiB of memory, this machine has " in told.stderr
+    assert "not measured" in told.stdout
+    assert told.returncode == 0, told.stdout + told.stderr

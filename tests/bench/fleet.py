@@ -11,7 +11,9 @@ import argparse
 import concurrent.futures
 import contextlib
 import json
+import re
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -34,6 +36,9 @@ AT_ONCE = 8  # starts at the same time
 REQUESTS_FOR_EACH = 5
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_EACH = 3
+FILES_IN_RAM = Path("/dev/shm")  # where each agent's folder is: node.py
+FILES_EACH_KIB = 10496  # the reserve for a full state volume, 8 MiB, and its store's log, 2; 10352 were measured
+MEMORY_EACH_KIB = FILES_EACH_KIB + 3584  # what is its processes' own, and the kernel's for it; 13766 were measured
 FILES_FOR_EACH = 4  # connections of an agent to the controller, and a little room
 
 
@@ -41,9 +46,22 @@ class Missing(Exception):
     """What this machine lacks for so many agents, and what to do about it."""
 
 
+def need_memory(agents: int) -> None:
+    """As a machine that runs out of it ends whatever it likes."""
+    available = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.M)
+    if available and int(available.group(1)) < agents * MEMORY_EACH_KIB:
+        raise Missing(f"{agents} agents need {agents * MEMORY_EACH_KIB >> 10} MiB of memory, this machine has "
+                      f"{int(available.group(1)) >> 10} to give: take fewer")
+    free_kib = shutil.disk_usage(FILES_IN_RAM).free >> 10 if FILES_IN_RAM.is_dir() else agents * FILES_EACH_KIB
+    if free_kib < agents * FILES_EACH_KIB:
+        raise Missing(f"{agents} agents need {agents * FILES_EACH_KIB >> 10} MiB in {FILES_IN_RAM}, there are "
+                      f"{free_kib >> 10}: take fewer, or `mount -o remount,size=75% {FILES_IN_RAM}` as root")
+
+
 @contextlib.contextmanager
 def room_for(agents: int) -> Iterator[None]:
     """The kernel's limits, as they were before in the end."""
+    need_memory(agents)
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if files != resource.RLIM_INFINITY and files < agents * FILES_FOR_EACH:
         raise Missing(f"{agents} agents need {agents * FILES_FOR_EACH} open files, the limit is {files}: "
