@@ -13,9 +13,8 @@ int backend_open(const struct backend_options *options, struct backend *backend,
     if (strcmp(options->kind, "xen") != 0)
         return err_set(err, ERR_INVALID_ARGUMENT, "unknown backend %s: this program has xen",
                        options->kind);
-    bool domains = !options->pool_only;
-    if ((domains && be_xen_open(&backend->hypervisor, err) < 0) ||
-        (domains && be_net_open(&backend->network, err) < 0) ||
+    if ((!options->pool_only &&
+         (be_xen_open(&backend->hypervisor, err) < 0 || be_net_open(&backend->network, err) < 0)) ||
         (options->storage && be_thin_open(&backend->storage, options->pool, err) < 0)) {
         backend_close(backend);
         return -1;

@@ -277,8 +277,8 @@ static int prepare_snapshot(struct task *task, struct slice *slice, struct plan_
         return -1;
     /* A snapshot of a running slice asks for its room with its first step, which is entered with the plan. */
     bool asks_later = operation == OP_SNAPSHOT_CREATE && facts->domain && !args.memory;
-    if ((operation != OP_SNAPSHOT_DELETE && !asks_later &&
-         (task_disk_capacity(task->tasks, &capacity, err) < 0 || admit_pool(&capacity, err) < 0)))
+    if (operation != OP_SNAPSHOT_DELETE && !asks_later &&
+        (task_disk_capacity(task->tasks, &capacity, err) < 0 || admit_pool(&capacity, err) < 0))
         return -1;
     facts->snapshots = &snapshot;
     facts->snapshot_count = 1;

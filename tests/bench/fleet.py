@@ -11,7 +11,6 @@ import argparse
 import concurrent.futures
 import contextlib
 import json
-import re
 import resource
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ sys.path[:0] = [str(ROOT / "tests" / "agent"), str(ROOT / "scripts")]
 import interrupt  # noqa: E402
 from controller import Controller  # noqa: E402
 from figures import show  # noqa: E402
+from machine import available_mib  # noqa: E402
 from measure import memory_kib, processes  # noqa: E402
 from node import RELEASE, Node, wait_until  # noqa: E402
 from slicenode_controller import clock, requests, tokens  # noqa: E402
@@ -48,10 +48,9 @@ class Missing(Exception):
 
 def need_memory(agents: int) -> None:
     """As a machine that runs out of it ends whatever it likes."""
-    available = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.M)
-    if available and int(available.group(1)) < agents * MEMORY_EACH_KIB:
-        raise Missing(f"{agents} agents need {agents * MEMORY_EACH_KIB >> 10} MiB of memory, this machine has "
-                      f"{int(available.group(1)) >> 10} to give: take fewer")
+    wanted, available = agents * MEMORY_EACH_KIB >> 10, available_mib()
+    if available < wanted:
+        raise Missing(f"{agents} agents need {wanted} MiB of memory, this machine has {available} to give: take fewer")
     free_kib = shutil.disk_usage(FILES_IN_RAM).free >> 10 if FILES_IN_RAM.is_dir() else agents * FILES_EACH_KIB
     if free_kib < agents * FILES_EACH_KIB:
         raise Missing(f"{agents} agents need {agents * FILES_EACH_KIB >> 10} MiB in {FILES_IN_RAM}, there are "

@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from machine import available_mib
 from node import PATIENCE, REPOSITORY
 from rack import OpenRack
 
@@ -24,10 +25,9 @@ class CannotMeasure(Exception):
 
 def need_room(folder: str, memory_mib: int, disk_gib: int) -> None:
     """For a node of so much memory, whose disk grows to so much in that folder."""
-    available = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.M)
-    if available and int(available.group(1)) >> 10 < memory_mib + QEMU_MIB:
-        raise CannotMeasure(f"it takes {memory_mib + QEMU_MIB} MiB of memory, this machine has "
-                            f"{int(available.group(1)) >> 10} to give")
+    available = available_mib()
+    if available < memory_mib + QEMU_MIB:
+        raise CannotMeasure(f"it takes {memory_mib + QEMU_MIB} MiB of memory, this machine has {available} to give")
     free_gib = shutil.disk_usage(folder).free >> 30
     if free_gib < disk_gib:
         raise CannotMeasure(f"it takes {disk_gib} GiB in {folder}, there are {free_gib}")
