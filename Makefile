@@ -13,13 +13,22 @@ export PYTHON
 recipes := $(patsubst %/recipe,%,$(wildcard initramfs/pkg/*/recipe hv/*/recipe))
 names := $(notdir $(recipes))
 stamps := $(names:%=out/stamp/%)
-agent_programs := $(addprefix out/agent/,sliced sliced-net sliced-import slicectl slicenode-conf slice-hotplug confine)
+fetching := scripts/fetch $(wildcard scripts/slicenode_sources/*.py)
+
+# autoconf, libtool and make itself do not know of names with spaces.
+ifneq ($(words $(CURDIR)),1)
+$(error the folder "$(CURDIR)" has a space in its name, which the packages' build systems cannot cope with: clone into another)
+endif
+export OFFLINE PINS
 
 .PHONY: all help
 all: image sbom
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
+
+# Written only when it changes, while the rules are read, so that make needs no rule that always runs.
+written = $(shell mkdir -p $(dir $(1)) && $(2) >$(1).new && if cmp -s $(1).new $(1); then rm $(1).new; else mv $(1).new $(1); fi)
 
 # The host's packages and the recipes' rules are looked at only when something is built.
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),all)),)
@@ -29,13 +38,34 @@ $(error the host lacks packages: $(missing))
 endif
 out/recipes.mk: scripts/build-pkg $(recipes:%=%/recipe) $(recipes)
 	@mkdir -p out && scripts/build-pkg --make $(recipes) >$@.new && mv $@.new $@
-include out/recipes.mk
+# What the image is made of follows from the manifest alone.
+out/manifest.mk: scripts/mkinitramfs initramfs/manifest
+	@mkdir -p out && { printf 'packed :='; scripts/mkinitramfs --sources | tr '\n' ' ' | sed 's/^/ /'; echo; } >$@.new && mv $@.new $@
+include out/recipes.mk out/manifest.mk
+
+# All that is missing is fetched, or told, before anything is built: as files that make includes, these are made first.
+ifneq ($(filter-out help clean check fuzz pins bump sources-bundle fetch agent-host soak-sim,$(or $(MAKECMDGOALS),all)),)
+include out/fetched/image
+ifneq ($(filter guests guest-debian test soak bench,$(MAKECMDGOALS))$(filter debian,$(GUEST)),)
+include out/fetched/guest-debian
 endif
+endif
+out/fetched/image: $(recipes:%=%/pins) $(fetching)
+	@scripts/fetch image && mkdir -p $(@D) && touch $@
+out/fetched/guest-debian: scripts/guest/debian/pins $(fetching) | out/fetched/image
+	@scripts/fetch guest-debian && mkdir -p $(@D) && touch $@
+# The version, and which pins had to be moved: without them it ends in +moved.
+$(call written,out/version,{ scripts/version; cat out/moved/*.pins out/moved/guest/*.pins 2>/dev/null || :; })
+endif
+shipped := $(yes-shipped:%=out/stamp/%)
+shipped_recipes := $(foreach recipe,$(recipes),$(if $(filter $(notdir $(recipe)),$(yes-shipped)),$(recipe)/recipe))
+agent_programs := $(filter out/agent/%,$(packed))
 
 # --- Parts of the image ---------------------------------------------------------------------------
 
 .PHONY: fetch toolchain pkgs xen linux agent agent-programs agent-host initramfs image sbom
-fetch: $(names:%=fetch-%) ## only fetch the pinned sources
+fetch: out/fetched/image out/fetched/guest-debian ## only fetch the pinned files
+
 toolchain: out/stamp/musl
 pkgs: $(stamps) ## every third-party package
 xen: out/stamp/xen ## the hypervisor and its tools
@@ -50,28 +80,33 @@ agent-host: ## the agent for this machine, with sanitizers and the simulated nod
 	+@$(MAKE) -s -C agent BUILD=host
 
 initramfs: out/initramfs/initramfs
-out/initramfs/initramfs: scripts/mkinitramfs scripts/version $(stamps) $(agent_programs) \
-		$(shell find initramfs -path initramfs/pkg -prune -o -type f -print)
+out/initramfs/initramfs: scripts/mkinitramfs initramfs/manifest out/version $(shipped) \
+		$(filter-out out/%,$(packed)) $(agent_programs)
 	@mkdir -p out/log
 	@scripts/mkinitramfs >out/log/initramfs.log || { cat out/log/initramfs.log; exit 1; }
 	@tail -n 1 out/log/initramfs.log | sed 's/^/  /'
 
 image: out/SHA256SUMS ## ISO, PXE set, slicenode.efi and SHA256SUMS
-out/SHA256SUMS: $(wildcard image/*) scripts/version $(stamps) out/initramfs/initramfs
+out/SHA256SUMS: $(filter-out image/sizes.py image/limits.json,$(wildcard image/*)) out/version $(addprefix out/stamp/,xen linux syslinux) \
+		out/initramfs/initramfs
 	@image/build
 
 sbom: out/sbom.spdx.json ## what is inside, from which source, under which licence
-out/sbom.spdx.json: scripts/sbom scripts/version LICENSE $(recipes:%=%/recipe)
+out/sbom.spdx.json: scripts/sbom out/version LICENSE $(shipped_recipes) $(shipped_recipes:recipe=pins)
 	@scripts/sbom
 
 # --- Guests ---------------------------------------------------------------------------------------
 
-guest_files := scripts/mkguest $(shell find scripts/guest -type f)
+small_files := scripts/guest/small.sh scripts/guest/pv-kernel hv/linux-cloud/modules.list $(shell find scripts/guest/small -type f)
+small_stamps := $(addprefix out/stamp/,linux-cloud busybox dropbear e2fsprogs util-linux)
+debian_files := scripts/guest/debian.sh scripts/guest/pv-kernel $(shell find scripts/guest/debian -type f)
 .PHONY: guests guest-small guest-noboot guest-debian
 guests: guest-small guest-noboot guest-debian ## guest images for tests and the demo
 guest-small guest-noboot guest-debian: guest-%: out/guest/%.raw.zst
-out/guest/%.raw.zst: $(guest_files) $(addprefix out/stamp/,linux-cloud busybox dropbear e2fsprogs)
+out/guest/small.raw.zst out/guest/noboot.raw.zst: out/guest/%.raw.zst: scripts/mkguest out/version $(small_files) $(small_stamps)
 	@scripts/mkguest $*
+out/guest/debian.raw.zst: scripts/mkguest out/version $(debian_files) out/stamp/e2fsprogs
+	@scripts/mkguest debian
 
 # --- What one does with it ------------------------------------------------------------------------
 
@@ -81,7 +116,7 @@ GUEST ?= small
 T ?= 60
 CUTS ?= 200
 
-.PHONY: run test check soak soak-cycles soak-sim bench fuzz clean
+.PHONY: run test check soak soak-cycles soak-sim bench fuzz pins bump sources-bundle clean
 run: all guest-$(GUEST) ## boot a node in QEMU with a running slice: make run [GUEST=debian]
 	@$(alone) scripts/run --guest $(GUEST) $(RUN_OPTIONS)
 
@@ -105,6 +140,16 @@ bench: all guests ## sizes, memory and times of the real image
 
 fuzz: ## every libFuzzer target for a minute: make fuzz T=60
 	@$(alone) $(MAKE) -C tests/fuzz all-fuzz TIME=$(T)
+
+pins: ## how the pinned files stand to what the suite offers now
+	@scripts/pins status
+
+bump: ## write new pins, build, test, say what changed: make bump [PACKAGE=xen]
+	@$(alone) scripts/bump $(PACKAGE)
+
+BUNDLE ?= out/slicenode-$(shell scripts/version)-sources.tar
+sources-bundle: ## all that is needed to build without a network, as a tar file or a folder: [BUNDLE=FOLDER]
+	@scripts/pins bundle "$(BUNDLE)"
 
 clean: ## remove out/ (the cache stays: ~/.cache/slicenode)
 	rm -rf out
