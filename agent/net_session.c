@@ -15,6 +15,9 @@
 #define CALLS_MAX 32
 #define TIMEOUT_LIMIT_MS 600000
 #define POLL_MS 60000
+/* Kept for later calls: the long poll's, and one for the others, which come one after the other but
+ * for a busy moment. Else what such a moment has opened stays open until the controller closes it. */
+#define CONNECTIONS_KEPT 2L
 
 /* A call under way. With more than one controller each gets its turn, beginning with the one that
  * answered last. */
@@ -363,6 +366,7 @@ int net_session(struct wire *wire, struct err *err)
     struct session session = {.wire = wire, .multi = curl_multi_init()};
     if (session.multi == NULL)
         return err_set(err, ERR_INTERNAL, "curl does not start");
+    curl_multi_setopt(session.multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
     int result = 0;
     while (result == 0 && !wire->closed)
         result = step(&session, err);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -138,6 +139,43 @@ def test_calls_side_by_side(session: Session, serve: ServerMaker, authority: Aut
     assert session.reply()["id"] == second
     with pytest.raises(TimeoutError):
         session.child.receive(0.3)
+
+
+def sockets(child: Child) -> int:
+    """How many the child has open, its wire among them."""
+    found = 0
+    for entry in Path(f"/proc/{child.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += os.readlink(entry).startswith("socket:")
+    return found
+
+
+def test_connections_of_a_busy_moment_are_closed_again(session: Session, serve: ServerMaker, authority: Authority,
+                                                       identity: dict[str, str]) -> None:
+    """One for the long poll and one for all else stay, however many calls there were side by side."""
+    calls: dict[str, Any] = {"requests": {"query": {"wait": 30}}, "events": {"body": {"events": []}},
+                             "status": {"body": {}}, "certificate": {"body": {"csr": "..."}}}
+    together = threading.Barrier(len(calls))
+    answers = {"requests": {"requests": [], "cursor": "c"}, "events": {"acknowledged": 1}, "status": {},
+               "certificate": {"certificate": identity["certificate"]}}
+
+    def respond(request: Request) -> None:
+        together.wait(20)
+        request.answer(200, answers[request.path.partition("?")[0].rpartition("/")[2]])
+
+    server = serve(respond)
+    session.configure(server.url, ca=authority.pem, **identity)
+    before = sockets(session.child)
+    for _ in range(2):
+        for call, arguments in calls.items():
+            session.begin(call, **arguments)
+        for _ in calls:
+            assert "body" in session.reply()
+        end = time.monotonic() + 20
+        while sockets(session.child) > before + 2:
+            assert time.monotonic() < end, f"{sockets(session.child) - before} connections are kept"
+            time.sleep(0.02)
+    assert sockets(session.child) == before + 2, "connections are kept"
 
 
 def test_without_ca_and_pin(session: Session) -> None:
