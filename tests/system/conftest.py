@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.stem
         return LONGEST.index(name) if name in LONGEST else len(LONGEST)
     items.sort(key=place)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Notes in the JUnit file what the boot before a test took: it serves all tests of a file."""
+    outcome: Any = yield
+    if call.when == "setup":
+        item.user_properties.append(("setup_seconds", f"{outcome.get_result().duration:.1f}"))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
