@@ -5,49 +5,29 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from artefacts import Artefacts  # noqa: E402
 from node import REPOSITORY, Node  # noqa: E402
+from rack import OpenRack, Rack  # noqa: E402
+from saved import Saved, lasting_port, save  # noqa: E402
 
 
 SETUP_SECONDS = 10.0
 # The files that take longest come first, lest one worker ends alone with one of them.
 LONGEST = ("test_debian", "test_power", "test_slices", "test_sick", "test_checkpoint", "test_boot")
-
-
-@dataclass(frozen=True)
-class Artefacts:
-    """What the build made."""
-
-    out: Path
-    iso: Path
-    efi: Path
-    pxe: Path
-
-    @classmethod
-    def of(cls, out: Path) -> Artefacts:
-        isos = sorted(out.glob("slicenode-*.iso"))
-        assert isos, "the image is not built: run make"
-        return cls(out=out, iso=isos[-1], efi=out / "slicenode.efi", pxe=out / "pxe")
-
-    def personalised(self, image: Path, conf: str, folder: Path) -> Path:
-        """A copy of the image with this slicenode.conf in its slot, mistakes and all."""
-        conf_path = folder / "slicenode.conf"
-        conf_path.write_text(conf)
-        copy = folder / image.name
-        shutil.copyfile(image, copy)
-        command = [str(REPOSITORY / "scripts" / "personalise"), "--force", str(conf_path), str(copy)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return copy
+# What slices of the small guest are made of: its disk and, given from outside, its kernel.
+SMALL_IMAGES = (("small.raw.zst", "disk"), ("small.vmlinuz", "kernel"), ("small.initrd", "ramdisk"))
+SomeRack = TypeVar("SomeRack", bound=Rack)
+Something = TypeVar("Something")
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +55,71 @@ def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
             shutil.copyfile(log, kept / f"{node.name}-{log.name}")
         for image in node.folder.glob("*.img"):
             image.unlink()
+
+
+class Racks:
+    """Makes the racks of one file of tests, and ends them."""
+
+    def __init__(self, request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> None:
+        self.request = request
+        self.folders = folders
+        self.made: list[Rack] = []
+        self.held = ExitStack()
+
+    def make(self, kind: type[SomeRack], *, fresh: bool = False, boot: bool = True, **options: Any) -> SomeRack:
+        """Its node goes on from a saved one, the usual one unless `saved` is given, or boots for the first time when it
+        is to be fresh. The options are those of the kind of rack."""
+        if not fresh and "saved" not in options:
+            options["saved"] = self.request.getfixturevalue("saved_node")
+        rack = kind(self.folders.mktemp("rack"), self.request.getfixturevalue("artefacts"), **options)
+        self.made.append(rack)
+        if boot:
+            rack.boot()
+        return rack
+
+    def enter(self, context: AbstractContextManager[Something]) -> Something:
+        """Until the racks have ended."""
+        return self.held.enter_context(context)
+
+    def end(self) -> None:
+        name = self.request.module.__name__.removeprefix("test_")
+        with self.held:
+            for rack in self.made:
+                rack.end(name)
+
+
+@pytest.fixture(scope="module")
+def racks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Racks]:
+    made = Racks(request, tmp_path_factory)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(scope="module")
+def rack(racks: Racks) -> OpenRack:
+    """The node of a file's tests; a file that needs another kind has its own fixture of this name."""
+    return racks.make(OpenRack)
+
+
+@pytest.fixture(scope="session")
+def saved_node(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Saved]:
+    """A node that has enrolled and registered, has the small guest's images and nothing else, and lets its operator in.
+    Booted once by each worker."""
+    folder = tmp_path_factory.mktemp("saved")
+    rack = OpenRack(folder, artefacts, port=lasting_port())
+    try:
+        rack.boot()
+        for image, kind in SMALL_IMAGES:
+            rack.do("image", "fetch", image, "--kind", kind)
+        save(rack, folder / "kept")
+    finally:
+        rack.end("saved")
+    saved = Saved.load(folder / "kept")
+    with saved.holder:
+        yield saved
+    shutil.rmtree(saved.folder)
 
 
 def pytest_configure(config: pytest.Config) -> None:

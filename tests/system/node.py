@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -141,6 +142,35 @@ class Node:
             self._until_prompt(link)
             link.sendall(command.encode() + b"\n")
             return self._until_prompt(link)
+
+    def save_memory(self, file: Path, seconds: float) -> None:
+        """Stops the machine, writes its memory and devices to the file, and switches it off."""
+        self.monitor("stop")
+        self.monitor("migrate_set_parameter max-bandwidth 100G")
+        self.monitor(f'migrate -d "exec:cat >{shlex.quote(str(file))}"')
+        end = time.monotonic() + seconds * PATIENCE
+        while "Migration status: completed" not in (said := self.monitor("info migrate")):
+            if "status: failed" in said or time.monotonic() > end:
+                raise NodeError(self._story(f"its memory is not saved: {said}"))
+            time.sleep(0.05)
+        # Ends by itself: what its disk has not written yet is written.
+        self.monitor("quit")
+        self.wait_for_end()
+
+    def go_on(self, seconds: float) -> None:
+        """After a start with QEMU's -incoming: once all is read, the machine goes on where it was saved."""
+        end = time.monotonic() + seconds * PATIENCE
+        while True:
+            if not self.is_on:
+                raise NodeError(self._story("QEMU ended while it read what was saved"))
+            if time.monotonic() > end:
+                raise NodeError(self._story(f"not within {seconds * PATIENCE:.0f} s: what was saved is read"))
+            with contextlib.suppress(ConnectionRefusedError):
+                # "paused (inmigrate)" before
+                if re.search(r"VM status: paused\s*$", self.monitor("info status").replace("(qemu) ", "")):
+                    break
+            time.sleep(0.02)
+        self.monitor("cont")
 
     @staticmethod
     def _until_prompt(link: socket.socket) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from conftest import Artefacts  # noqa: E402
+from artefacts import Artefacts  # noqa: E402
 from nbd_disk import FLUSH, WRITE  # noqa: E402
 from nbd_rack import NbdRack  # noqa: E402
 from node import PATIENCE, REPOSITORY, die_with_parent, ssh_words  # noqa: E402

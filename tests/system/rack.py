@@ -19,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conftest import Artefacts
+from artefacts import Artefacts
 from node import PATIENCE, REPOSITORY, Node, die_with_parent, free_port, retry_ssh, run_ssh, ssh_words
+from saved import Saved
 
 SLICES = 6
 REGISTERED_SECONDS = 150.0
@@ -36,28 +37,42 @@ SMALL_KERNEL = ("--kernel", "small.vmlinuz", "--ramdisk", "small.initrd",
 class Rack:
     """Controller and node live in one folder; both can be stopped and started again."""
 
-    def __init__(self, folder: Path, artefacts: Artefacts, cpus: int = NODE_CPUS) -> None:
+    def __init__(self, folder: Path, artefacts: Artefacts, cpus: int = NODE_CPUS, saved: Saved | None = None,
+                 port: int = 0) -> None:
+        """`saved`: the first boot is none, but goes on where that node was. `port`: the controller's, else any."""
         self.folder = folder
         self.artefacts = artefacts
         self.cpus = cpus
         self.memory_mib = 3072
         self.node = Node(folder / "node")
         self.ports = [free_port() for _ in range(SLICES)]
-        self.port = free_port()
+        self.saved = saved
+        self.port = saved.port if saved else port or free_port()
         self.key = folder / "key"
-        self.parameters = ""
+        self.parameters = saved.parameters if saved else ""
         self.more_parameters = ""
-        self.disk = f"{self.node.folder}/disk.img,size=20G,durable"
+        self.disk_file = self.node.folder / "disk.img"
+        self.disk = f"{self.disk_file},size=20G,durable"
         self.forwards = [f"--hostfwd={port}:10.0.2.{100 + number}:22" for number, port in enumerate(self.ports)]
         self.registered_at = 0.0
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
-        with (folder / "controller.log").open("ab") as log:
+        if saved:
+            saved.copy_controller(folder)
+        else:
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
+        self._start_controller()
+
+    def _start_controller(self) -> None:
+        with (self.folder / "controller.log").open("ab") as log:
             self.server = subprocess.Popen(
                 self._command("serve", "--listen", f"127.0.0.1:{self.port}", "--heartbeat", "2",
-                              "--images", str(artefacts.out / "guest")),
+                              "--images", str(self.artefacts.out / "guest")),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 preexec_fn=die_with_parent)
-        wait_until(lambda: "serving" in (folder / "controller.log").read_text(), "the controller serves", 20)
+        wait_until(lambda: "serving" in (self.folder / "controller.log").read_text(), "the controller serves", 20, 0.05)
+
+    def stop_controller(self) -> None:
+        self.server.terminate()
+        self.server.wait(20 * PATIENCE)
 
     def _command(self, *words: str) -> list[str]:
         return [str(REPOSITORY / "scripts" / "controller"), "--dir", str(self.folder / "controller"), *words]
@@ -82,6 +97,9 @@ class Rack:
 
     def boot(self) -> None:
         """Switches the node on, the first time with a token, and waits until it has registered."""
+        if self.saved and not self.node.boots:
+            self._go_on(self.saved)
+            return
         other = []
         if self.parameters:
             other = ["--other-boot", self.json("nodes")[0]["boot_id"]]
@@ -99,8 +117,21 @@ class Rack:
             pin = self.controller("pin").strip()
             self.parameters = (f"slicenode.controller=https://10.0.2.2:{self.port} slicenode.pin={pin} "
                                f"slicenode.token={token}{self.more_parameters}")
+        self._start_node()
+
+    def _start_node(self, *more: str) -> None:
         self.node.start("--kernel", str(self.artefacts.out), "--append", self.parameters,
-                        "--memory", str(self.memory_mib), "--cpus", str(self.cpus), "--disk", self.disk, *self.forwards)
+                        "--memory", str(self.memory_mib), "--cpus", str(self.cpus), "--disk", self.disk, *self.forwards,
+                        *more)
+
+    def _go_on(self, saved: Saved) -> None:
+        """Until the node that was saved has found its controller again."""
+        assert saved.machine == (self.memory_mib, self.cpus), "a saved node goes on in the machine that it was saved in"
+        saved.copy_disk(self.disk_file)
+        before = self.json("nodes")[0]["status"]["time"]
+        self._start_node("--", "-incoming", saved.incoming)
+        self.node.go_on(60)
+        wait_until(lambda: self.json("nodes")[0]["status"]["time"] > before, "the first heartbeat", 60)
 
     def provision(self, name: str, image: str, number: int, *options: str, wait: bool = True,
                   boot_loader: bool = False) -> dict[str, Any]:
@@ -181,8 +212,7 @@ class Rack:
 
     def close(self) -> None:
         self.node.power_off()
-        self.server.terminate()
-        self.server.wait(20)
+        self.stop_controller()
 
     def end(self, name: str) -> None:
         """Closes; what it said stays in out/test/system/NAME, its disk does not stay."""
@@ -191,14 +221,15 @@ class Rack:
         kept.mkdir(parents=True, exist_ok=True)
         for log in [self.folder / "controller.log", *self.node.folder.glob("*.log")]:
             shutil.copyfile(log, kept / log.name)
-        (self.node.folder / "disk.img").unlink(missing_ok=True)
+        self.disk_file.unlink(missing_ok=True)
 
 
 class OpenRack(Rack):
     """A rack whose operator has given the node a key and so is let in by ssh."""
 
-    def __init__(self, folder: Path, artefacts: Artefacts) -> None:
-        super().__init__(folder, artefacts)
+    def __init__(self, folder: Path, artefacts: Artefacts, cpus: int = NODE_CPUS, saved: Saved | None = None,
+                 port: int = 0) -> None:
+        super().__init__(folder, artefacts, cpus, saved, port)
         self.node_port = free_port()
         self.forwards.append(f"--hostfwd={self.node_port}:22")
         key = self.key.with_suffix(".pub").read_text().strip()

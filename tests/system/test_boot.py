@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Artefacts
+from artefacts import Artefacts
 from node import BOOT_SECONDS, Node, free_port, retry_ssh, run_ssh, ssh_words
 
 Nodes = Callable[[str], Node]

@@ -4,10 +4,8 @@ with what it held in memory alone. One boot of the node, and a second one after 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from conftest import Artefacts
+from conftest import Racks
 from rack import OpenRack, wait_until
 
 READY = "small-guest: ready"
@@ -50,13 +48,8 @@ class CheckpointRack(OpenRack):
 
 
 @pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckpointRack]:
-    rack = CheckpointRack(tmp_path_factory.mktemp("rack"), artefacts)
-    try:
-        rack.boot()
-        yield rack
-    finally:
-        rack.end("checkpoint")
+def rack(racks: Racks) -> CheckpointRack:
+    return racks.make(CheckpointRack)
 
 
 def check_comes_back(rack: CheckpointRack, name: str) -> None:
@@ -132,8 +125,7 @@ def test_slice_comes_back_after_a_power_cut_of_the_node(rack: CheckpointRack) ->
     held = rack.held("web")
     rack.node.power_off()
     rack.boot()
-    wait_until(lambda: len([line for line in rack.console("web").splitlines() if line.startswith(READY)]) > 1,
-               "the slice boots anew", 150, every=3)
+    rack.wait_console("web", " boots=2 ", 150)
     assert rack.ssh(0, "cat /proc/sys/kernel/random/boot_id") != held[-1]
     rack.do("snapshot", "revert", "web", "instant", "--restart")
     assert rack.held("web") == held

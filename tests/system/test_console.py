@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Iterator
 
-import pytest
-from conftest import Artefacts
-from node import PATIENCE, ssh_words
-from rack import SLICES, Rack, wait_until
+from node import PATIENCE, run_ssh
+from rack import OpenRack, wait_until
 
-NODE = SLICES - 1  # the slices' last address is the node's own here
 HINT = "Ctrl-] leaves it"
-
-
-@pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
-    """A node that lets its operator in by SSH, with a slice."""
-    rack = Rack(tmp_path_factory.mktemp("rack"), artefacts)
-    public = rack.key.with_suffix(".pub").read_text().strip()
-    rack.more_parameters = (f" slicenode.net=10.0.2.{100 + NODE}/24,gateway=10.0.2.2,dns=10.0.2.3"
-                            f' slicenode.ssh_key="{public}"')
-    try:
-        rack.boot()
-        yield rack
-    finally:
-        rack.end("console")
 
 
 class Operator:
     """Logged in to the node, at the console of a slice."""
 
-    def __init__(self, rack: Rack, name: str) -> None:
-        *words, host = ssh_words(rack.key, rack.ports[NODE], "root")
+    def __init__(self, rack: OpenRack, name: str) -> None:
+        *words, host = rack.dom0_words()
         self.process = subprocess.Popen([*words, "-tt", host, f"slicectl console --attach {name}"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.seen = ""
@@ -56,27 +38,27 @@ class Operator:
         return self.process.wait(60 * PATIENCE)
 
 
-def test_operator_at_the_console(rack: Rack) -> None:
+def test_operator_at_the_console(rack: OpenRack) -> None:
     rack.provision("web", "small.raw.zst", 0, "--type", "pvh")
     rack.wait_console("web", "Please press Enter")
-    rack.ssh(NODE, "slicectl show web")
+    rack.dom0("slicectl show web")
     operator = Operator(rack, "web")
     operator.see(HINT)
     operator.type("\r")
     operator.see("# ")
     operator.type("echo $((6 * 7))-proof; hostname\r")
     operator.see("42-proof")
-    second = rack.try_ssh(NODE, "slicectl console --attach web")
+    second = run_ssh([*rack.dom0_words(), "slicectl console --attach web"])
     assert second.returncode == 1 and "somebody else is attached" in second.stderr
     operator.type("\x1d")
     assert operator.leave() == 0 and "left the console of web" in operator.seen
     assert "42-proof" in rack.console("web"), "xenconsoled keeps what was said as well"
 
 
-def test_program_at_the_console_and_the_stream(rack: Rack) -> None:
+def test_program_at_the_console_and_the_stream(rack: OpenRack) -> None:
     request = rack.json("request", "slice.console", "--slice", "web", "--args",
                         '{"follow_seconds": 600, "bytes": 1}')["request"]
-    *words, host = ssh_words(rack.key, rack.ports[NODE], "root")
+    *words, host = rack.dom0_words()
     done = subprocess.run([*words, host, "slicectl console --attach web"], input="echo $((7 * 7))-piped\n",
                           capture_output=True, text=True, timeout=120 * PATIENCE)
     assert done.returncode == 0 and "49-piped" in done.stdout, done
@@ -88,12 +70,12 @@ def test_program_at_the_console_and_the_stream(rack: Rack) -> None:
     wait_until(lambda: "49-piped" in told(), "the controller has been told", 60)
 
 
-def test_slice_that_ends_with_an_operator_at_it(rack: Rack) -> None:
+def test_slice_that_ends_with_an_operator_at_it(rack: OpenRack) -> None:
     operator = Operator(rack, "web")
     operator.see(HINT)
     rack.do("stop", "web", "--force")
     assert operator.leave() == 1 and "slice web has ended" in operator.seen, operator.seen
-    refused = rack.try_ssh(NODE, "slicectl console --attach web")
+    refused = run_ssh([*rack.dom0_words(), "slicectl console --attach web"])
     assert refused.returncode == 1 and "slice_state" in refused.stderr
     rack.do("terminate", "web")
     assert rack.events("web", "slice.console")

@@ -5,10 +5,8 @@ The second is made when the first has finished, so that neither starves the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from conftest import Artefacts
+from conftest import Racks
 from rack import Rack
 
 KINDS = ("pv", "pvh")
@@ -17,15 +15,11 @@ FIRST_BOOT_SECONDS = 600.0
 
 
 @pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
+def rack(racks: Racks) -> Rack:
     """A node that keeps its slices from test to test."""
-    rack = Rack(tmp_path_factory.mktemp("rack"), artefacts)
-    try:
-        rack.boot()
-        (rack.folder / "user-data").write_text(USER_DATA)
-        yield rack
-    finally:
-        rack.end("debian")
+    rack = racks.make(Rack)
+    (rack.folder / "user-data").write_text(USER_DATA)
+    return rack
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,21 +7,18 @@ import json
 import ssl
 import subprocess
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Artefacts
+from conftest import Racks
 from node import Node
 from rack import Rack
 
 
 @pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
+def rack(racks: Racks) -> Rack:
     """Only the controller of it is used; each test boots a node of its own, without a disk."""
-    made = Rack(tmp_path_factory.mktemp("enrol"), artefacts)
-    yield made
-    made.close()
+    return racks.make(Rack, fresh=True, boot=False)
 
 
 def start(node: Node, rack: Rack, *parameters: str) -> None:

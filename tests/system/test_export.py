@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from conftest import Artefacts
 from rack import Rack
 
 GIB = 1 << 30
 EXPORT_SECONDS = 240.0
-
-
-@pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
-    rack = Rack(tmp_path_factory.mktemp("rack"), artefacts)
-    try:
-        rack.boot()
-        yield rack
-    finally:
-        rack.end("export")
-        for image in rack.folder.glob("*.raw"):
-            image.unlink()
 
 
 def digest(path: Path) -> str:

@@ -6,11 +6,10 @@ One node serves all tests of this file in their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Artefacts
+from conftest import Racks
 from rack import OpenRack, Rack, wait_until
 
 READY = "small-guest: ready"
@@ -19,15 +18,11 @@ MEMORY = "awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo"
 
 
 @pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenRack]:
-    rack = OpenRack(tmp_path_factory.mktemp("rack"), artefacts)
-    try:
-        rack.boot()
-        rack.provision("life", "small.raw.zst", 0, "--type", "pvh")
-        rack.wait_console("life", READY)
-        yield rack
-    finally:
-        rack.end("life")
+def rack(racks: Racks) -> OpenRack:
+    rack = racks.make(OpenRack)
+    rack.provision("life", "small.raw.zst", 0, "--type", "pvh")
+    rack.wait_console("life", READY)
+    return rack
 
 
 def usage(rack: Rack, name: str) -> dict[str, Any]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-from conftest import Artefacts
 from rack import OpenRack
 
 BUSY_SLICES = 3
@@ -18,16 +14,6 @@ set -- $(look)
 timeout 10 sh -c 'while :; do :; done'
 echo $* $(look)
 """
-
-
-@pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenRack]:
-    rack = OpenRack(tmp_path_factory.mktemp("rack"), artefacts)
-    try:
-        rack.boot()
-        yield rack
-    finally:
-        rack.end("load")
 
 
 def test_dom0_comes_before_slices_that_compute(rack: OpenRack) -> None:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Artefacts
+from artefacts import Artefacts
 from node import Node
 from power import run
 

@@ -4,10 +4,9 @@ work all the same, which is what slices, their devices and their consoles need."
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 
 import pytest
-from conftest import Artefacts
+from conftest import Racks
 from rack import OpenRack, wait_until
 
 NOTHING = "0000000000000000"
@@ -25,13 +24,8 @@ class PrivilegesRack(OpenRack):
 
 
 @pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivilegesRack]:
-    rack = PrivilegesRack(tmp_path_factory.mktemp("rack"), artefacts)
-    try:
-        rack.boot()
-        yield rack
-    finally:
-        rack.end("privileges")
+def rack(racks: Racks) -> PrivilegesRack:
+    return racks.make(PrivilegesRack)
 
 
 def has_nothing(status: dict[str, str], process: str) -> None:

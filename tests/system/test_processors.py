@@ -6,10 +6,8 @@ gets on, so this file runs when nothing else does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from conftest import Artefacts
+from conftest import Racks
 from rack import Rack, wait_until
 
 READY = "small-guest: ready"
@@ -17,13 +15,8 @@ pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
-    rack = Rack(tmp_path_factory.mktemp("rack"), artefacts, cpus=2)
-    try:
-        rack.boot()
-        yield rack
-    finally:
-        rack.end("processors")
+def rack(racks: Racks) -> Rack:
+    return racks.make(Rack, fresh=True, cpus=2)
 
 
 def test_processors_come_and_go_while_it_runs(rack: Rack) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Artefacts
+from artefacts import Artefacts
 from node import NodeError, free_port
 from rack import Rack
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Artefacts
+from artefacts import Artefacts
+from conftest import Racks
 from nbd_rack import NbdRack
 from node import REPOSITORY
 from offline import OfflineNode
@@ -29,19 +29,15 @@ IDLE_MIB = (256, 320)
 
 
 @pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NbdRack]:
+def rack(racks: Racks, artefacts: Artefacts) -> NbdRack:
     subprocess.run(["make", "-s", "-C", REPOSITORY / "tests" / "backend", artefacts.out / "backend-try" / "thin-try"],
                    check=True)
-    made = NbdRack(tmp_path_factory.mktemp("sick"), artefacts, DISK_BYTES)
-    try:
-        made.boot()
-        made.provision("idle", "small.raw.zst", 1, "--type", "pv")
-        made.do("pause", "idle")
-        made.provision("web", "small.raw.zst", 0, "--type", "pv")
-        made.ssh(0, "dd if=/dev/urandom of=/root/data bs=1M count=2 && md5sum /root/data >/root/sum && sync")
-        yield made
-    finally:
-        made.end("sick")
+    made = racks.make(NbdRack, fresh=True, disk_bytes=DISK_BYTES)
+    made.provision("idle", "small.raw.zst", 1, "--type", "pv")
+    made.do("pause", "idle")
+    made.provision("web", "small.raw.zst", 0, "--type", "pv")
+    made.ssh(0, "dd if=/dev/urandom of=/root/data bs=1M count=2 && md5sum /root/data >/root/sum && sync")
+    return made
 
 
 def told(rack: NbdRack, text: str, code: str, over: bool = False, after: int = 0) -> bool:

@@ -6,27 +6,11 @@ One node serves all tests of this file in their order, since its boot is what co
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
-
 import pytest
-from conftest import Artefacts
-from node import REPOSITORY
-from rack import SMALL_KERNEL, Rack, wait_until
+from rack import SMALL_KERNEL, Rack
 
 READY = "small-guest: ready"
 KERNEL = (*SMALL_KERNEL[:-1], SMALL_KERNEL[-1] + " proof=operator")
-
-
-@pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
-    subprocess.run([REPOSITORY / "scripts" / "mkguest", "noboot"], check=True)
-    rack = Rack(tmp_path_factory.mktemp("rack"), artefacts)
-    try:
-        rack.boot()
-        yield rack
-    finally:
-        rack.end("slices")
 
 
 def ready_lines(rack: Rack, name: str) -> list[str]:
@@ -34,10 +18,7 @@ def ready_lines(rack: Rack, name: str) -> list[str]:
 
 
 def wait_boots(rack: Rack, name: str, boots: int) -> None:
-    def done() -> bool:
-        return any(f" boots={boots} " in line for line in ready_lines(rack, name))
-    # Each look takes the emulated node time that the slice wants for its boot.
-    wait_until(done, f"boot {boots} of {name}", 150, every=3)
+    rack.wait_console(name, f" boots={boots} ", 150)
 
 
 def test_slice_boots_a_kernel_of_the_operator_and_lets_its_owner_in(rack: Rack) -> None:

@@ -7,27 +7,14 @@ from __future__ import annotations
 
 import gzip
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from conftest import Artefacts
 from node import PATIENCE, ssh_words
 from rack import Rack, wait_until
 
 READY = "small-guest: ready"
 GIB = 1 << 30
 SIZE = "blockdev --getsize64 /dev/{} 2>/dev/null || echo 0"
-
-
-@pytest.fixture(scope="module")
-def rack(artefacts: Artefacts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
-    rack = Rack(tmp_path_factory.mktemp("volumes"), artefacts)
-    try:
-        rack.boot()
-        yield rack
-    finally:
-        rack.end("volumes")
 
 
 def volume(rack: Rack, name: str) -> dict[str, Any]:
