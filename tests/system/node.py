@@ -58,14 +58,15 @@ class Node:
         self._mark = 0
 
     def start(self, *arguments: str) -> None:
-        """Switches the machine on; arguments are those of scripts/qemu."""
+        """Switches the machine on; arguments are those of scripts/qemu. It has one processor unless they say otherwise:
+        two emulated ones wait for each other, and a boot takes the host three times the work."""
         assert self.process is None, f"{self.name} is on already"
         self.boots += 1
         self.console_path = self.folder / f"console-{self.boots}.log"
         self.console_path.unlink(missing_ok=True)
         self._mark = 0
         command = [str(REPOSITORY / "scripts" / "qemu"), "--serial", str(self.console_path)]
-        command += ["--monitor", self._monitor, *arguments]
+        command += ["--monitor", self._monitor, "--cpus", "1", *arguments]
         with (self.folder / f"qemu-{self.boots}.log").open("wb") as log:
             self.process = subprocess.Popen(
                 command,

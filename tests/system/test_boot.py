@@ -1,6 +1,7 @@
 """The real image boots on every path, finds its way into the network and is careful with disks.
 
-Several things are looked at in each boot, since a boot is what costs time here.
+Several things are looked at in each boot, since a boot is what costs time here. One by BIOS and one by UEFI is of a
+machine with two processors.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def test_bios_iso_with_conf_and_every_kind_of_disk(nodes: Nodes, artefacts: Arte
     ):
         disks += ["--disk", f"{node.folder}/{name}.img,serial={serial},bus={bus},durable"]
 
-    node.start("--iso", str(iso), *disks)
+    node.start("--iso", str(iso), "--cpus", "2", *disks)
     node.wait_for(r"problem: .*slicenode\.colour.*\[conf_invalid\]")
     node.wait_for(r"disk sd[abc]: 6144 MiB, claimed")
     found = r"^  disk +sd[abc] 5000 MiB foreign: ext4 labelled customer; left untouched \(.*, {}\)$"
@@ -147,7 +148,7 @@ def test_uefi_disk_with_conf_on_the_medium(nodes: Nodes, artefacts: Artefacts) -
 
 def test_uefi_network(nodes: Nodes, artefacts: Artefacts) -> None:
     node = nodes("uefi-net")
-    node.start("--uefi-net", str(artefacts.pxe))
+    node.start("--uefi-net", str(artefacts.pxe), "--cpus", "2")
     node.wait_for(r"slicenode: status ready", 3 * BOOT_SECONDS)
     address_of(node)
 
