@@ -10,7 +10,8 @@ endif
 PYTHON ?= /usr/bin/python3
 export PYTHON
 
-recipes := $(patsubst %/recipe,%,$(wildcard initramfs/pkg/*/recipe hv/*/recipe))
+# In the order in which they start: first the kernel, which takes as long as all others together, then what Xen needs.
+recipes := $(patsubst %/recipe,%,$(wildcard hv/*/recipe initramfs/pkg/*/recipe))
 names := $(notdir $(recipes))
 stamps := $(names:%=out/stamp/%)
 fetching := scripts/fetch $(wildcard scripts/slicenode_sources/*.py)
