@@ -47,7 +47,7 @@ include out/recipes.mk out/manifest.mk
 # All that is missing is fetched, or told, before anything is built: as files that make includes, these are made first.
 ifneq ($(filter-out help clean check fuzz pins bump sources-bundle fetch agent-host soak-sim,$(or $(MAKECMDGOALS),all)),)
 include out/fetched/image
-ifneq ($(filter guests guest-debian test soak bench,$(MAKECMDGOALS))$(filter debian,$(GUEST)),)
+ifneq ($(filter guests guest-debian test bench,$(MAKECMDGOALS))$(filter debian,$(GUEST)),)
 include out/fetched/guest-debian
 endif
 endif
