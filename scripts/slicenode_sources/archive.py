@@ -82,8 +82,9 @@ def told(complaints: str) -> str:
 class Archive:
     """The suite's index. Nothing is fetched before it is asked something."""
 
-    def __init__(self, settings: Settings, apt: Apt, servers: Servers, calls: Calls) -> None:
+    def __init__(self, settings: Settings, folder: Path, apt: Apt, servers: Servers, calls: Calls) -> None:
         self._settings = settings
+        self._folder = folder
         self._apt = apt
         self._servers = servers
         self._calls = calls
@@ -137,7 +138,7 @@ class Archive:
         if self._state is None:
             try:
                 self._state = self._updated()
-            except SourcesError as error:
+            except (SourcesError, OSError) as error:
                 self._error = f"the index of {SUITE} cannot be had: {error}"
                 raise SourcesError(self._error) from error
         return self._state
@@ -146,7 +147,7 @@ class Archive:
         if self._settings.offline:
             raise SourcesError("OFFLINE=1")
         listing = self._sources_list()
-        state = self._settings.cache / "apt" / hashlib.sha256(listing.encode()).hexdigest()[:12]
+        state = self._folder / hashlib.sha256(listing.encode()).hexdigest()[:12]
         for folder in ("lists/partial", "archives/partial", "parts"):
             (state / folder).mkdir(parents=True, exist_ok=True)
         with locked(state / "lock", self._calls.stopped):

@@ -81,7 +81,7 @@ class Fetcher:
         self.apt = Apt(self._private)
         servers = Servers()
         self.calls = Calls()
-        self.archive = Archive(settings, self.apt, servers, self.calls)
+        self.archive = Archive(settings, self.cache.write_to.parent / "apt", self.apt, servers, self.calls)
         self._places = Places(settings, self.cache, self.apt, self.archive, servers, self.calls)
 
     def close(self) -> None:
