@@ -85,6 +85,7 @@ class Archive:
         self.suite = suite
         self.key = key
         self.history: dict[str, bytes] = {}  # SHA-1 -> bytes, of all that ever was in the pool
+        self.paths: dict[str, bytes] = {}  # the same by its place
         self.published = time.time() - DAY
         self._pool = pool
         self._sources: dict[str, str] = {}
@@ -168,7 +169,7 @@ class Archive:
             content = target.read_bytes()
         target.write_bytes(content)
         sha1 = hashlib.sha1(content).hexdigest()
-        self.history[sha1] = content
+        self.history[sha1] = self.paths[path] = content
         return Pinned(kind, package, version, len(content), hashlib.sha256(content).hexdigest(), sha1,
                       stamp(self.published), path)
 

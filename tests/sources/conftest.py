@@ -1,0 +1,42 @@
+"""Fixtures: the world around a fetch."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from openpgp import Key
+from world import World
+
+# So that whoever ends the run in the middle leaves no server and no folder behind.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Key:
+    """The archive's signing key: made once, that takes a second."""
+    return Key(tmp_path_factory.mktemp("key"))
+
+
+@pytest.fixture
+def make_world(key: Key) -> Iterator[Callable[..., World]]:
+    made: list[World] = []
+
+    def make(name: str = "tree") -> World:
+        made.append(World(key, name))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    return make_world()
