@@ -117,8 +117,8 @@ class Archive:
         return made
 
     def binary(self, name: str, version: str, content: str | None = None, source: str = "",
-               architecture: str = "all", indexed: bool = True) -> Pinned:
-        """Adds a .deb with one file, usr/share/NAME/hello.txt."""
+               architecture: str = "all", indexed: bool = True, fields: str = "") -> Pinned:
+        """Adds a .deb with usr/share/NAME/hello.txt; `fields` are further lines of its control file."""
         with tempfile.TemporaryDirectory() as scratch:
             tree = Path(scratch) / "tree"
             data = tree / "usr" / "share" / name
@@ -128,7 +128,7 @@ class Archive:
             (tree / "DEBIAN").mkdir()
             control = f"Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n" \
                       f"{f'Source: {source}' + chr(10) if source else ''}" \
-                      "Maintainer: Nobody <nobody@example.invalid>\nDescription: a package of the tests\n"
+                      f"Maintainer: Nobody <nobody@example.invalid>\n{fields}Description: a package of the tests\n"
             (tree / "DEBIAN" / "control").write_text(control)
             deb = Path(scratch) / "made.deb"
             subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, deb], check=True,

@@ -27,6 +27,7 @@ class Request:
     content: bytes | None
     closing: threading.Event
     count: Callable[[int], None] = field(repr=False)
+    done: Callable[[], None] = field(repr=False)  # called before the last byte goes: the next request may follow
 
     def start(self) -> int | None:
         """The first byte that a Range asks for, or None without one that can be met."""
@@ -39,7 +40,9 @@ class Request:
         text = "\r\n".join([f"HTTP/1.1 {status}", "Connection: close", *known, *lines, "", ""])
         self.connection.sendall(text.encode())
 
-    def body(self, content: bytes) -> None:
+    def body(self, content: bytes, last: bool = True) -> None:
+        if last:
+            self.done()
         if self.method == "HEAD":
             return
         self.connection.sendall(content)
@@ -241,9 +244,9 @@ def trickle(rate: int, step: float = 0.05) -> Fault:
         rest = request.rest()
         size = max(int(rate * step), 1)
         for at in range(0, len(rest), size):
-            request.body(rest[at:at + size])
             if request.closing.wait(step):
                 return None
+            request.body(rest[at:at + size], last=at + size >= len(rest))
         return None
 
     return fault

@@ -31,7 +31,7 @@ class Server:
         self.headers: list[dict[str, str]] = []  # of each request
         self.sent: Counter[str] = Counter()  # bytes of bodies, by path
         self.arrived = threading.Condition(self._lock)
-        self.at_once = 0
+        self._at_once = 0
         self.peak = 0  # most requests that were being answered at once
         self._server = _Listener(("127.0.0.1", 0), _handler_of(self))
         self.port = int(self._server.server_address[1])
@@ -87,8 +87,8 @@ class Server:
             self.requests[path] += 1
             self.lines.append(line)
             self.headers.append(headers)
-            self.at_once += 1
-            self.peak = max(self.peak, self.at_once)
+            self._at_once += 1
+            self.peak = max(self.peak, self._at_once)
             self.arrived.notify_all()
             for pattern, fault in self._faults:
                 if fnmatch.fnmatchcase(path, pattern):
@@ -97,7 +97,7 @@ class Server:
 
     def went(self) -> None:
         with self._lock:
-            self.at_once -= 1
+            self._at_once -= 1
 
     def count(self, path: str, sent: int) -> None:
         with self._lock:
@@ -122,6 +122,18 @@ class _Listener(socketserver.ThreadingMixIn, http.server.HTTPServer):
         """A client that went away is no news."""
 
 
+class Once:
+    """Does something at the first call only."""
+
+    def __init__(self, what: Callable[[], None]) -> None:
+        self._what: Callable[[], None] | None = what
+
+    def __call__(self) -> None:
+        what, self._what = self._what, None
+        if what:
+            what()
+
+
 def _handler_of(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -133,14 +145,15 @@ def _handler_of(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
             parts = urllib.parse.urlsplit(self.path)
             path = urllib.parse.unquote(parts.path) if self.command != "CONNECT" else self.path
             fault = server.came(path, self.requestline, dict(self.headers.items()))
+            went = Once(server.went)
             try:
                 request = Request(self.connection, self.command, path, self.path, self.headers.get("Range"),
-                                  server.content(path), server.closing, lambda sent: server.count(path, sent))
+                                  server.content(path), server.closing, lambda sent: server.count(path, sent), went)
                 fault(request)
             except OSError:
                 pass  # the client closed first
             finally:
-                server.went()
+                went()
 
         do_GET = do_HEAD = do_CONNECT = answer
 

@@ -15,6 +15,7 @@ from faults import Fault
 from server import Server
 from world import World
 
+GONE = faults.status("404 Not Found")
 PLACES = ["source", "mirror", "index", "snapshot", "snapshot-date"]
 DAMAGE: dict[str, tuple[Fault, str]] = {
     "tampered": (faults.tampered, "sent another file"),
@@ -47,21 +48,22 @@ class Case:
         elif kind.startswith("snapshot"):
             world.archive.drop(self.pin)
             self.server = world.snapshot
-            self.pattern = "/file/*"
-            if kind == "snapshot-date":
-                self.server.fault("/file/*", faults.status("404 Not Found"))
-                self.pattern = "/archive/*"
+            self.pattern = "/file/*" if kind == "snapshot" else "/archive/*"
+            world.snapshot.fault("/archive/*" if kind == "snapshot" else "/file/*", GONE)
 
     def alone(self) -> None:
         """No other place has the file."""
         if self.server is not self.world.mirror:
-            self.world.mirror.fault(f"*/{self.pin.path}", faults.status("404 Not Found"))
+            self.world.mirror.fault(f"*/{self.pin.path}", GONE)
         if self.server is not self.world.snapshot:
-            self.world.snapshot.fault("*", faults.status("404 Not Found"))
+            self.world.snapshot.fault("*", GONE)
 
 
-@pytest.mark.parametrize("kind", PLACES)
-@pytest.mark.parametrize("damage", DAMAGE)
+REFUSED = [(kind, damage) for kind in PLACES for damage in ("tampered", "truncated")]
+REFUSED += [(kind, damage) for kind in ("mirror", "source") for damage in DAMAGE if (kind, damage) not in REFUSED]
+
+
+@pytest.mark.parametrize("kind, damage", REFUSED)
 def test_a_damaged_file_is_refused(world: World, kind: str, damage: str) -> None:
     """NixOS/nixpkgs#125792, bazelbuild/bazel#8974, freifunk-gluon/gluon#1008: pages and halves taken for files."""
     fault, words = DAMAGE[damage]
@@ -85,7 +87,7 @@ def test_the_next_place_is_asked(world: World, kind: str, damage: str) -> None:
     case = Case(world, kind)
     case.server.fault(case.pattern, DAMAGE[damage][0])
     if kind == "source":
-        world.snapshot.fault("*", faults.status("404 Not Found"))
+        world.snapshot.fault("*", GONE)
     result = world.tree.fetched("beta", **case.environment)
     assert world.tree.has(case.pin)
     assert "MOVED" not in result.text
@@ -99,8 +101,7 @@ FOLDER_DAMAGE: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("form", ["", "file://"])
-@pytest.mark.parametrize("damage", FOLDER_DAMAGE)
+@pytest.mark.parametrize("form, damage", [*(("", damage) for damage in FOLDER_DAMAGE), ("file://", "tampered")])
 def test_a_damaged_file_in_a_folder(world: World, form: str, damage: str) -> None:
     folder = world.place()
     path = folder / "sha256" / world.beta.sha256[:2] / world.beta.sha256
@@ -176,7 +177,7 @@ PARTIALS: dict[str, Callable[[bytes], bytes]] = {
 
 def _leave_partial(world: World, content: bytes) -> list[Path]:
     """Makes a half file as a run that was cut leaves it, with these bytes in it."""
-    world.snapshot.fault("*", faults.status("404 Not Found"))
+    world.snapshot.fault("*", GONE)
     world.mirror.fault("*/pool/*", faults.in_turn(faults.cut_at(5000), faults.reset_at_once))
     world.tree.refused("beta", PINS="exact")
     left = [path for path in world.tree.cache.rglob("*") if path.is_file()
@@ -203,7 +204,7 @@ def test_whatever_a_cut_run_left(world: World, partial: str, server: str) -> Non
     left = _leave_partial(world, PARTIALS[partial](world.archive.history[world.beta.sha1]))
     assert left, "a cut download is kept to go on with"
     world.mirror.fault("*/pool/*", RANGES[server])
-    world.snapshot.fault("*", faults.status("404 Not Found"))
+    world.snapshot.fault("*", GONE)
     world.tree.fetched("beta", PINS="exact")
     assert world.tree.has(world.beta)
 

@@ -218,14 +218,13 @@ def test_a_mirror_that_lacks_a_file_for_a_moment(world: World) -> None:
 def missing_block(text: str, pin: Pinned) -> list[str]:
     """The lines about one file in the final message."""
     lines = text.splitlines()
-    starts = [number for number, line in enumerate(lines) if pin.file in line and pin.package in line
-              and pin.version in line]
-    assert starts, f"{pin.file} is not named:\n{text}"
-    after = lines[starts[-1] + 1:]
-    deeper = len(lines[starts[-1]]) - len(lines[starts[-1]].lstrip())
+    title = f"{pin.file} ({pin.package} {pin.version})"
+    starts = [number for number, line in enumerate(lines) if line.strip() == title]
+    assert len(starts) == 1, f"{title} is not there once:\n{text}"
+    indent = len(lines[starts[0]]) - len(lines[starts[0]].lstrip())
     block: list[str] = []
-    for line in after:
-        if len(line) - len(line.lstrip()) <= deeper:
+    for line in lines[starts[0] + 1:]:
+        if len(line) - len(line.lstrip()) <= indent:
             break
         block.append(line.strip())
     return block

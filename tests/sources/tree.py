@@ -74,7 +74,8 @@ class Tree:
             path.mkdir(parents=True, exist_ok=True)
         shutil.copytree(ROOT / "scripts", self.folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Makefile", self.folder)
-        (self.folder / "scripts" / "guest" / "debian" / "pins").unlink(missing_ok=True)
+        (self.folder / "initramfs" / "manifest").write_text("# Nothing.\n")
+        self.guest_is("guestlib")
         self.environment = self._environment()
 
     def _environment(self) -> dict[str, str]:
@@ -86,7 +87,7 @@ class Tree:
                                  f'Dir::Cache "{states}/cache";\n')
         return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.home),
                 "SLICENODE_CACHE": str(self.cache), "SLICENODE_KEYRING": str(self.keyring), "SLICENODE_SNAPSHOT": "",
-                "SLICENODE_RETRY_SECONDS": "0.02", "SLICENODE_STALL_SECONDS": "1", "APT_CONFIG": str(configuration),
+                "SLICENODE_RETRY_SECONDS": "0.02", "APT_CONFIG": str(configuration),
                 "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
     # --- What is in it ----------------------------------------------------------------------------
@@ -103,8 +104,14 @@ class Tree:
         self.pins(name, pins)
         return folder
 
+    def guest_is(self, packages: str) -> None:
+        """The packages that the Debian guest is made of, by name."""
+        recipe = self.folder / "scripts" / "guest" / "debian.sh"
+        text = re.sub(r"^packages='[^']*'", f"packages='{packages}'", recipe.read_text(), flags=re.MULTILINE)
+        recipe.write_text(text)
+
     def guest(self, pins: Sequence[Pinned]) -> None:
-        """What the Debian guest is made of."""
+        """The pins of the Debian guest."""
         self._pins_file("guest-debian").write_text(HEADER + "".join(pin.line() + "\n" for pin in pins))
 
     def pins(self, name: str, pins: Sequence[Pinned]) -> None:

@@ -17,7 +17,7 @@ ALPHA, BETA, GUESTLIB = "1.2.3-1", "20250101+deb13u1", "1:3.0~rc1-2+b1"
 
 
 class World:
-    """Two recipes (`alpha` from source, `beta` from a .deb) and a guest's package, all of them current."""
+    """Two recipes (`alpha` from source, `beta` from a .deb) and a guest of two packages, all of them current."""
 
     def __init__(self, key: Key, name: str = "tree") -> None:
         # Not in pytest's folders: apt's user without rights must be able to enter.
@@ -35,16 +35,17 @@ class World:
         self.alpha = self.archive.source("alpha", ALPHA)
         self.beta = self.archive.binary("beta", BETA)
         self.guestlib = self.archive.binary("guestlib", GUESTLIB, source="guest (1:3.0~rc1-2)", architecture="amd64")
+        self.base = self.archive.binary("apt", "3.0.3", fields="Essential: yes\nPriority: required\n")
         self.publish()
         self.tree.recipe("alpha", self.alpha)
         self.tree.recipe("beta", [self.beta], below="hv")
-        self.tree.guest([self.guestlib])
+        self.tree.guest([self.base, self.guestlib])
         self.apt()
         self.tree.environment["SLICENODE_SNAPSHOT"] = self.snapshot.url
 
     @property
     def all(self) -> list[Pinned]:
-        return [*self.alpha, self.beta, self.guestlib]
+        return [*self.alpha, self.beta, self.base, self.guestlib]
 
     def publish(self) -> None:
         self.archive.publish()
