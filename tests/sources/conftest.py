@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from openpgp import Key
+from tree import make_template
 from world import World
 
 # So that whoever ends the run in the middle leaves no server and no folder behind.
@@ -24,12 +25,18 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Key:
     return Key(tmp_path_factory.mktemp("key"))
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What every tree has of this repository."""
+    return make_template(tmp_path_factory.mktemp("scripts"))
+
+
 @pytest.fixture
-def make_world(key: Key) -> Iterator[Callable[..., World]]:
+def make_world(key: Key, template: Path) -> Iterator[Callable[..., World]]:
     made: list[World] = []
 
     def make(name: str = "tree") -> World:
-        made.append(World(key, name))
+        made.append(World(key, template, name))
         return made[-1]
 
     yield make

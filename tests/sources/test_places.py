@@ -269,9 +269,9 @@ def test_many_files_at_once_are_missing(world: World) -> None:
         world.archive.forget(pin.package)
     world.publish()
     world.archive.drop(*pins)
-    world.tree.guest(pins)
+    world.tree.recipe("many", pins)
     world.snapshot.fault("*", GONE)
-    result = world.tree.refused("guest-debian")
+    result = world.tree.refused("many")
     for pin in pins:
         assert missing_block(result.text, pin)
     assert result.seconds < 60

@@ -5,8 +5,10 @@ The tree has the repository's own scripts and Makefile; home, cache, apt's confi
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import os
+import py_compile
 import re
 import shutil
 import signal
@@ -44,6 +46,16 @@ def host_suite() -> str:
     return found[1] if found else "stable"
 
 
+def make_template(folder: Path) -> Path:
+    """What all trees have of the repository, compiled once: a test starts the scripts many hundred times."""
+    shutil.copytree(ROOT / "scripts", folder / "scripts",
+                    ignore=shutil.ignore_patterns("__pycache__", "slicenode_controller", "small"))
+    (folder / "scripts" / "guest" / "debian" / "pins").unlink(missing_ok=True)
+    shutil.copy(ROOT / "Makefile", folder)
+    compileall.compile_dir(folder / "scripts", quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    return folder
+
+
 @dataclass(frozen=True)
 class Result:
     """How a command ended."""
@@ -61,7 +73,7 @@ class Result:
 class Tree:
     """The tree in a folder of its own, with `cache`, `home` and `etc` beside it."""
 
-    def __init__(self, folder: Path, keyring: Path, name: str = "tree") -> None:
+    def __init__(self, template: Path, folder: Path, keyring: Path, name: str = "tree") -> None:
         self.folder = folder / name
         self.machine = folder
         self.cache = folder / "cache"
@@ -72,8 +84,7 @@ class Tree:
                      *(self.etc / part for part in ("apt.conf.d", "preferences.d", "sources.list.d", "trusted.gpg.d",
                                                     "auth.conf.d"))):
             path.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(ROOT / "scripts", self.folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "Makefile", self.folder)
+        shutil.copytree(template, self.folder, dirs_exist_ok=True)
         (self.folder / "initramfs" / "manifest").write_text("# Nothing.\n")
         self.guest_is("guestlib")
         self.environment = self._environment()

@@ -19,7 +19,7 @@ ALPHA, BETA, GUESTLIB = "1.2.3-1", "20250101+deb13u1", "1:3.0~rc1-2+b1"
 class World:
     """Two recipes (`alpha` from source, `beta` from a .deb) and a guest of two packages, all of them current."""
 
-    def __init__(self, key: Key, name: str = "tree") -> None:
+    def __init__(self, key: Key, template: Path, name: str = "tree") -> None:
         # Not in pytest's folders: apt's user without rights must be able to enter.
         self.folder = Path(tempfile.mkdtemp(prefix="slicenode-sources-"))
         self.folder.chmod(0o755)
@@ -31,7 +31,8 @@ class World:
         self.snapshot = self.server(route=self._snapshot)
         self.keyring = self.folder / "keyring.gpg"
         shutil.copy(key.public, self.keyring)
-        self.tree = Tree(self.folder, self.keyring, name)
+        self.template = template
+        self.tree = Tree(template, self.folder, self.keyring, name)
         self.alpha = self.archive.source("alpha", ALPHA)
         self.beta = self.archive.binary("beta", BETA)
         self.guestlib = self.archive.binary("guestlib", GUESTLIB, source="guest (1:3.0~rc1-2)", architecture="amd64")
