@@ -203,7 +203,7 @@ def ended(process: subprocess.Popen[str], limit: float = LIMIT) -> Result:
     except subprocess.TimeoutExpired:
         kill_all(process)
         out, err = process.communicate()
-        raise AssertionError(f"{process.args} did not end in {limit:.0f} s:\n{out}{err}") from None
+        raise AssertionError(f"{process.args!r} did not end in {limit:.0f} s:\n{out}{err}") from None
     except BaseException:
         kill_all(process)
         raise
@@ -225,5 +225,5 @@ def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str], lim
         if process.poll() is not None or time.monotonic() > until:
             kill_all(process)
             out, err = process.communicate()
-            raise AssertionError(f"{process.args} did not come so far:\n{out}{err}")
+            raise AssertionError(f"{process.args!r} did not come so far:\n{out}{err}")
         time.sleep(0.01)
