@@ -22,6 +22,7 @@ def asked_for(server: Server, pin: Pinned) -> int:
 def test_all_are_fetched_and_then_kept(world: World) -> None:
     world.tree.fetched()
     assert world.all_there()
+    assert not list(world.tree.temporary.iterdir())
     assert [asked_for(world.mirror, pin) for pin in world.all] == [1] * len(world.all)
     assert not world.snapshot.asked()
     before = world.mirror.asked()

@@ -146,7 +146,8 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
-def test_a_fetch_leaves_no_process_behind(world: World) -> None:
+def test_an_interrupted_fetch_leaves_nothing_behind(world: World) -> None:
+    """No process, no folder of its own."""
     world.mirror.fault("*/pool/*", faults.hang)
     process = world.tree.start("scripts/fetch", "all", SLICENODE_STALL_SECONDS="60")
     world.mirror.wait_for("*/pool/*")
@@ -154,6 +155,7 @@ def test_a_fetch_leaves_no_process_behind(world: World) -> None:
     ended(process)
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+    assert not list(world.tree.temporary.iterdir())
 
 
 def test_killed_at_many_moments(world: World) -> None:
@@ -225,7 +227,7 @@ def user(world: World) -> list[str]:
     if os.getuid() != 0:
         return []
     subprocess.run(["chown", "-R", "nobody", world.tree.folder, world.tree.cache, world.tree.home,
-                    world.folder / "apt-state"], check=True)
+                    world.tree.temporary, world.folder / "apt-state"], check=True)
     return ["setpriv", "--reuid=nobody", "--clear-groups"]
 
 

@@ -79,8 +79,9 @@ class Tree:
         self.cache = folder / "cache"
         self.home = folder / "home"
         self.etc = folder / "etc" / "apt"
+        self.temporary = folder / "tmp"
         self.keyring = keyring
-        for path in (self.cache, self.home, self.folder / "initramfs" / "pkg", self.folder / "hv",
+        for path in (self.cache, self.home, self.temporary, self.folder / "initramfs" / "pkg", self.folder / "hv",
                      *(self.etc / part for part in ("apt.conf.d", "preferences.d", "sources.list.d", "trusted.gpg.d",
                                                     "auth.conf.d"))):
             path.mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,7 @@ class Tree:
         configuration.write_text(f'Dir::Etc "{self.etc}";\nDir::State::lists "{states}/lists";\n'
                                  f'Dir::Cache "{states}/cache";\n')
         return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.home),
+                "TMPDIR": str(self.temporary),
                 "SLICENODE_CACHE": str(self.cache), "SLICENODE_KEYRING": str(self.keyring), "SLICENODE_SNAPSHOT": "",
                 "SLICENODE_RETRY_SECONDS": "0.02", "APT_CONFIG": str(configuration),
                 "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
