@@ -220,8 +220,9 @@ class Download:
     def whole(self) -> bool:
         return self._size == self.pin.size and self._hash.hexdigest() == self.pin.sha256
 
-    def ask(self, address: str, way: Way) -> Answer:
-        """Asks one address until the file is whole or there is no point in going on."""
+    def ask(self, address: str, way: Way, waited: Callable[[float, str], bool]) -> Answer:
+        """Asks one address until the file is whole or there is no point in going on. `waited` counts the seconds
+        that were waited for this server in vain, with the reason, and says when they are too many."""
         course = Course(foreign=self._size > 0)
         for _ in range(CONNECTIONS):
             if self.whole():
@@ -234,8 +235,13 @@ class Download:
                 return Answer(False, "interrupted")
             answer = self._judge(one, before, course)
             if answer:
+                if one.code == 28:
+                    waited(self.settings.stall_s, answer.text)
                 return answer
-            if course.vain and self.calls.stopped.wait(self._pause(course.vain, one)):
+            pause = self._pause(course.vain, one) if course.vain else 0
+            if waited(pause + (self.settings.stall_s if one.code == 28 else 0), self._in_words(one)):
+                return Answer(False, self._in_words(one), strike=True)
+            if self.calls.stopped.wait(pause):
                 return Answer(False, "interrupted")
         return Answer(
             False, f"cut {CONNECTIONS} connections and sent {self._size} of {self.pin.size} bytes", strike=True

@@ -9,10 +9,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from . import SourcesError
+from . import Interrupted, SourcesError
 from .archive import Archive
 from .cache import Cache
 from .download import Calls
@@ -79,7 +79,7 @@ class Fetcher:
         self.cache = Cache(settings.cache, settings.spare)
         self._private = Path(tempfile.mkdtemp(prefix="slicenode-fetch-"))
         self.apt = Apt(self._private)
-        servers = Servers()
+        servers = Servers(settings.stall_s)
         self.calls = Calls()
         self.archive = Archive(settings, self.cache.write_to.parent / "apt", self.apt, servers, self.calls)
         self._places = Places(settings, self.cache, self.apt, self.archive, servers, self.calls)
@@ -100,7 +100,15 @@ class Fetcher:
         order = sorted(missing, key=lambda pin: -pin.size)
         pool = ThreadPoolExecutor(max_workers=WORKERS)
         try:
-            return [failure for failure in pool.map(lambda pin: self._one(pin, progress), order) if failure]
+            running = [pool.submit(self._one, pin, progress) for pin in order]
+            # In short waits: a signal that comes just before a long one would be seen only at its end.
+            while wait(running, timeout=0.2, return_when=FIRST_EXCEPTION).not_done:
+                if any(future.done() and future.exception() for future in running):
+                    break
+            errors = [error for future in running if future.done() and (error := future.exception())]
+            for error in sorted(errors, key=lambda error: isinstance(error, Interrupted)):
+                raise error
+            return [failure for failure in (future.result() for future in running) if failure]
         except BaseException:
             self.calls.stop()
             raise

@@ -91,9 +91,13 @@ class Places:
             reason = self._servers.out(url)
             if reason:
                 return Answer(False, reason)
-            answer = download.ask(url, self._apt.way(url))
+
+            def waited(seconds: float, why: str) -> bool:
+                return self._servers.waited(url, seconds, why)
+
+            answer = download.ask(url, self._apt.way(url), waited)
             if answer.text == "answered 404" and other_form:
-                answer = download.ask(other_form, self._apt.way(url))
+                answer = download.ask(other_form, self._apt.way(url), waited)
             self._servers.note(url, answer)
             return answer
 

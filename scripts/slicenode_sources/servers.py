@@ -13,10 +13,18 @@ STRIKES = 3
 NOT_ASKED = "not asked any more"
 
 
+# In units of a stall: so long all files together wait for one server in vain. With four at once and 10 s it is told
+# after some 10 s what does not come, and after 30 s of the snapshot service, which is asked for one at a time: in
+# under a minute in all. Ten times as long would be five minutes of silence.
+WAITS = 3
+
+
 class Servers:
     """Which servers are worth asking. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, stall_s: float) -> None:
+        self._budget_s = WAITS * stall_s
+        self._waited_s: dict[str, float] = {}
         self._strikes: dict[str, int] = {}
         self._last: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -25,12 +33,24 @@ class Servers:
         """Why this server is not asked any more, or nothing."""
         with self._lock:
             server = urlsplit(url).netloc
-            if self._strikes.get(server, 0) < STRIKES:
-                return ""
-            return f"{NOT_ASKED}, it failed {STRIKES} times: {self._last[server]}"
+            if self._waited_s.get(server, 0) > self._budget_s:
+                return f"{NOT_ASKED}, {self._waited_s[server]:.0f} s were waited for it in vain: {self._last[server]}"
+            if self._strikes.get(server, 0) >= STRIKES:
+                return f"{NOT_ASKED}, it failed {STRIKES} times: {self._last[server]}"
+            return ""
+
+    def waited(self, url: str, seconds: float, why: str) -> bool:
+        """Counts a wait in vain; gives whether it was one too many."""
+        with self._lock:
+            server = urlsplit(url).netloc
+            self._waited_s[server] = self._waited_s.get(server, 0) + seconds
+            self._last[server] = why
+            return self._waited_s[server] > self._budget_s
 
     def note(self, url: str, answer: Answer) -> None:
         with self._lock:
             server = urlsplit(url).netloc
             self._strikes[server] = self._strikes.get(server, 0) + 1 if answer.strike else 0
             self._last[server] = answer.text
+            if answer.ok:
+                self._waited_s[server] = 0
