@@ -25,6 +25,7 @@ from saved import Saved
 FOLDER = REPOSITORY / "out" / "test" / "kept"
 # The clocks in it are behind by its age; certificates are not to run out meanwhile.
 AGE_DAYS = 7.0
+KEY = "inputs.sha256"
 
 
 def key_of(inputs: Iterable[Path]) -> str:
@@ -55,10 +56,10 @@ def one(name: str, inputs: Iterable[Path], make: Callable[[Path], None], folder:
 def find(folder: Path, key: str) -> Saved | None:
     """None, and it says why, when it has to be made."""
     try:
-        if (folder / "key").read_text() != key:
+        if (folder / KEY).read_text() != key:
             print(f"{folder.name}: made anew, what it is made from has changed", flush=True)
             return None
-        if time.time() - (folder / "key").stat().st_mtime > AGE_DAYS * 86400:
+        if time.time() - (folder / KEY).stat().st_mtime > AGE_DAYS * 86400:
             print(f"{folder.name}: made anew, it is older than {AGE_DAYS:.0f} days", flush=True)
             return None
         return Saved.load(folder)
@@ -77,7 +78,7 @@ def make_anew(folder: Path, key: str, make: Callable[[Path], None]) -> Saved:
         shutil.rmtree(old, ignore_errors=True)
     try:
         make(half)
-        (half / "key").write_text(key)
+        (half / KEY).write_text(key)
         half.rename(folder)
     finally:
         shutil.rmtree(half, ignore_errors=True)

@@ -138,7 +138,7 @@ class Node:
     def monitor(self, command: str) -> str:
         """Carries out a command of QEMU's monitor; returns what it printed."""
         with socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(20)
+            link.settimeout(30 * PATIENCE)
             link.connect("\0" + self._monitor[1:])
             self._until_prompt(link)
             link.sendall(command.encode() + b"\n")
@@ -166,7 +166,7 @@ class Node:
                 raise NodeError(self._story("QEMU ended while it read what was saved"))
             if time.monotonic() > end:
                 raise NodeError(self._story(f"not within {seconds * PATIENCE:.0f} s: what was saved is read"))
-            with contextlib.suppress(ConnectionRefusedError):
+            with contextlib.suppress(ConnectionError):
                 # "paused (inmigrate)" before
                 if re.search(r"VM status: paused\s*$", self.monitor("info status").replace("(qemu) ", "")):
                     break

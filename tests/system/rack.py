@@ -132,6 +132,8 @@ class Rack:
         self._start_node("--", "-incoming", saved.incoming)
         self.node.go_on(60)
         wait_until(lambda: self.json("nodes")[0]["status"]["time"] > before, "the first heartbeat", 60)
+        for name in saved.paused:
+            self.do("unpause", name)
 
     def provision(self, name: str, image: str, number: int, *options: str, wait: bool = True,
                   boot_loader: bool = False) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 
 QEMU writes the machine's memory and devices to a file, as if it moved to another host. The node knows its controller by
 address and port: all racks from one saved node have the same port, and there is one at a time. The time between is
-missing: clocks of node and slices are behind by the age of what was saved.
+missing: clocks of node and slices are behind by the age of what was saved. Slices that ran are paused meanwhile.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Saved:
     folder: Path
     parameters: str
     machine: tuple[int, int]  # MiB of memory, processors
+    paused: tuple[str, ...]  # slices that ran
     port: int
     # Bound to the port and never listening: the kernel gives the port to nobody but the next controller.
     holder: socket.socket
@@ -51,7 +52,8 @@ class Saved:
         """OSError when the port is taken."""
         kept = json.loads((folder / "saved.json").read_text())
         memory_mib, cpus = kept["machine"]
-        return cls(folder, kept["parameters"], (memory_mib, cpus), kept["port"], hold(kept["port"]))
+        return cls(folder, kept["parameters"], (memory_mib, cpus), tuple(kept["paused"]), kept["port"],
+                   hold(kept["port"]))
 
     @property
     def incoming(self) -> str:
@@ -71,6 +73,10 @@ class Saved:
 def save(rack: Rack, folder: Path) -> None:
     """Keeps the rack as it is, in a new folder; the rack has ended then."""
     folder.mkdir(parents=True)
+    # QEMU 7.2 cannot read what it has saved while its processor was in a PVH slice.
+    paused = [one["name"] for one in rack.json("slices") if one["state"] == "running"]
+    for name in paused:
+        rack.do("pause", name)
     # The node is to learn that its connections are gone; nobody would tell it later.
     rack.stop_controller()
     wait_for_silence(rack)
@@ -79,7 +85,8 @@ def save(rack: Rack, folder: Path) -> None:
     shutil.copytree(rack.folder / "controller", folder / "controller")
     for name in KEY_FILES:
         shutil.copy2(rack.folder / name, folder / name)
-    described = {"parameters": rack.parameters, "machine": [rack.memory_mib, rack.cpus], "port": rack.port}
+    described = {"parameters": rack.parameters, "machine": [rack.memory_mib, rack.cpus], "paused": paused,
+                 "port": rack.port}
     (folder / "saved.json").write_text(json.dumps(described))
 
 

@@ -201,6 +201,10 @@ def test_vlan_on_a_bond(nodes: Nodes, artefacts: Artefacts) -> None:
     net = "slicenode.net=192.0.2.9/24,gateway=192.0.2.1,bond=eth0+eth1,mode=active-backup,vlan=7"
     node.start("--kernel", str(artefacts.out), "--nic", "user", "--nic", "user", "--append", net)
     node.wait_for(r"network: 192\.0\.2\.9/24 on bond0\.7")
+    # While the bond is being made, neither has a link.
+    for nic in ("eth0", "eth1"):
+        node.wait_for(rf"^  nic +{nic} .* link up$")
+    node.mark()
     node.monitor("set_link nic0 off")
     node.wait_for(r"^  nic +eth0 .* no link$", 30)
     assert re.search(r"^  nic +eth1 .* link up$", node.status(), re.M)

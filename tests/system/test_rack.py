@@ -39,7 +39,8 @@ def test_kept_is_made_once_and_anew_when_it_must_be(tmp_path: Path, monkeypatch:
     def make(target: Path) -> None:
         made.append(target)
         target.mkdir()
-        (target / "saved.json").write_text(json.dumps({"parameters": "p", "machine": [3072, 1], "port": port}))
+        described = {"parameters": "p", "machine": [3072, 1], "paused": [], "port": port}
+        (target / "saved.json").write_text(json.dumps(described))
         if source.read_text() == "bad":
             raise ValueError("not made")
 
@@ -65,5 +66,5 @@ def test_kept_is_made_once_and_anew_when_it_must_be(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("SLICENODE_KEPT", "no")
     assert use() and use() and len(made) == 6
     monkeypatch.delenv("SLICENODE_KEPT")
-    os.utime(tmp_path / "kept" / "thing" / "key", (0, 0))
+    os.utime(tmp_path / "kept" / "thing" / kept.KEY, (0, 0))
     assert use() and len(made) == 7
