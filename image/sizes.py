@@ -18,6 +18,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 RECORDED = REPOSITORY / "image" / "limits.json"
 GROWTH_PERCENT = 3
+# With other sources than the recorded sizes are of (HACKING.md: moved pins): a newer kernel may take as much.
+MOVED_GROWTH_PERCENT = 10
 ISO_STEP_BYTES = 1024 * 1024  # an ISO grows in whole MiB
 LARGEST = 12
 PAYLOAD, EFI, ISO, UNPACKED = "xen.gz + vmlinuz + initramfs", "slicenode.efi", "ISO", "initramfs unpacked"
@@ -60,9 +62,13 @@ def total(contents: dict[str, int]) -> int:
     return sum(contents.values())
 
 
-def limit(name: str, recorded_bytes: int) -> int:
+def is_moved(out: Path) -> bool:
+    return any((out / "moved").glob("*.pins"))
+
+
+def limit(name: str, recorded_bytes: int, moved: bool = False) -> int:
     """How many bytes it may have."""
-    allowed = recorded_bytes * (100 + GROWTH_PERCENT) // 100
+    allowed = recorded_bytes * (100 + (MOVED_GROWTH_PERCENT if moved else GROWTH_PERCENT)) // 100
     # One step of the ISO may be more than the growth that is allowed.
     return -(-allowed // ISO_STEP_BYTES) * ISO_STEP_BYTES if name == ISO else allowed
 
@@ -79,10 +85,11 @@ def table(now: Sizes, before: Sizes) -> str:
 
 def excess(out: Path, now: Sizes, before: Sizes) -> list[str]:
     """What is over its limit, by how much, and where to look; empty when all is well."""
-    over = [name for name, contents in now.items() if total(contents) > limit(name, total(before[name]))]
+    moved = is_moved(out)
+    over = [name for name, contents in now.items() if total(contents) > limit(name, total(before[name]), moved)]
     lines = []
     for name in over:
-        most = limit(name, total(before[name]))
+        most = limit(name, total(before[name]), moved)
         lines.append(f"{name}: {total(now[name]) - most:,} bytes above its limit of {most:,}")
     if not over:
         return []
