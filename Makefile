@@ -20,6 +20,9 @@ fetching := scripts/fetch $(wildcard scripts/slicenode_sources/*.py)
 ifneq ($(words $(CURDIR)),1)
 $(error the folder "$(CURDIR)" has a space in its name, which the packages' build systems cannot cope with: clone into another)
 endif
+ifneq ($(filter-out exact move,$(PINS))$(filter-out 0 1,$(OFFLINE)),)
+$(error PINS=$(PINS) OFFLINE=$(OFFLINE): only PINS=exact and OFFLINE=1 are known)
+endif
 export OFFLINE PINS
 
 .PHONY: all help
@@ -29,19 +32,20 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 # Written only when it changes, while the rules are read, so that make needs no rule that always runs.
-written = $(shell mkdir -p $(dir $(1)) && $(2) >$(1).new && if cmp -s $(1).new $(1); then rm $(1).new; else mv $(1).new $(1); fi)
+written = $(shell mkdir -p $(dir $(1)) && new=$(1).$$$$ && $(2) >$$new && if cmp -s $$new $(1); then rm $$new; else mv $$new $(1); fi)
 
 # The host's packages and the recipes' rules are looked at only when something is built.
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),all)),)
 missing := $(shell scripts/deps)
 ifneq ($(.SHELLSTATUS),0)
-$(error the host lacks packages: $(missing))
+$(error the host lacks packages: $(or $(missing),see above))
 endif
-out/recipes.mk: scripts/build-pkg $(recipes:%=%/recipe) $(recipes)
-	@mkdir -p out && scripts/build-pkg --make $(recipes) >$@.new && mv $@.new $@
+# A folder is newer when a file was added, renamed or removed.
+out/recipes.mk: scripts/build-pkg $(recipes:%=%/recipe) $(shell find hv initramfs/pkg -type d)
+	@mkdir -p out && scripts/build-pkg --make $(recipes) >$@.$$$$ && mv $@.$$$$ $@
 # What the image is made of follows from the manifest alone.
 out/manifest.mk: scripts/mkinitramfs initramfs/manifest
-	@mkdir -p out && { printf 'packed :='; scripts/mkinitramfs --sources | tr '\n' ' ' | sed 's/^/ /'; echo; } >$@.new && mv $@.new $@
+	@mkdir -p out && { printf 'packed :='; scripts/mkinitramfs --sources | tr '\n' ' ' | sed 's/^/ /'; echo; } >$@.$$$$ && mv $@.$$$$ $@
 include out/recipes.mk out/manifest.mk
 
 # All that is missing is fetched, or told, before anything is built: as files that make includes, these are made first.
@@ -51,6 +55,14 @@ ifneq ($(filter guests guest-debian test bench,$(MAKECMDGOALS))$(filter debian,$
 include out/fetched/guest-debian
 endif
 endif
+# Another cache has other files; and while a pin is moved, the pinned file is looked for each time.
+$(call written,out/fetched/cache,echo '$(SLICENODE_CACHE) $(XDG_CACHE_HOME) $(HOME)')
+ifeq ($(MAKE_RESTARTS),)
+ifneq ($(wildcard out/moved/*.pins out/moved/guest/*.pins),)
+out/fetched/image out/fetched/guest-debian: again
+endif
+endif
+out/fetched/image out/fetched/guest-debian: out/fetched/cache
 out/fetched/image: $(recipes:%=%/pins) $(fetching)
 	@scripts/fetch image && mkdir -p $(@D) && touch $@
 out/fetched/guest-debian: scripts/guest/debian/pins $(fetching) | out/fetched/image
@@ -64,8 +76,9 @@ agent_programs := $(filter out/agent/%,$(packed))
 
 # --- Parts of the image ---------------------------------------------------------------------------
 
-.PHONY: fetch toolchain pkgs xen linux agent agent-programs agent-host initramfs image sbom
-fetch: out/fetched/image out/fetched/guest-debian ## only fetch the pinned files
+.PHONY: fetch toolchain pkgs xen linux agent agent-programs agent-host initramfs image sbom again
+fetch: ## only fetch the pinned files
+	@scripts/fetch all
 
 toolchain: out/stamp/musl
 pkgs: $(stamps) ## every third-party package
@@ -87,6 +100,14 @@ out/initramfs/initramfs: scripts/mkinitramfs initramfs/manifest out/version $(sh
 	@scripts/mkinitramfs >out/log/initramfs.log || { cat out/log/initramfs.log; exit 1; }
 	@tail -n 1 out/log/initramfs.log | sed 's/^/  /'
 
+# What someone has removed is made again, too.
+artefacts := $(addprefix out/,slicenode-$(shell scripts/version).iso slicenode.efi $(addprefix pxe/,xen.gz vmlinuz initramfs slicenode.ipxe))
+ifneq ($(words $(wildcard $(artefacts))),$(words $(artefacts)))
+out/SHA256SUMS: again
+endif
+ifeq ($(wildcard out/licenses/slicenode),)
+out/sbom.spdx.json: again
+endif
 image: out/SHA256SUMS ## ISO, PXE set, slicenode.efi and SHA256SUMS
 out/SHA256SUMS: $(filter-out image/sizes.py image/limits.json,$(wildcard image/*)) out/version $(addprefix out/stamp/,xen linux syslinux) \
 		out/initramfs/initramfs

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from . import SourcesError
 from .cache import locked
-from .download import Calls
+from .download import Calls, shown
 from .mirrors import Apt
 from .servers import Servers
 from .settings import KEYRING, SUITE, Settings
@@ -73,7 +73,7 @@ def newest_first(versions: Iterable[str]) -> list[str]:
 def told(complaints: str) -> str:
     """What apt complains of, without passwords, and with a word on the clock where that is what it may come from."""
     lines = [line for line in complaints.splitlines() if line.startswith("E:")]
-    text = re.sub(r"//[^/@\s]+@", "//", " ".join(lines[:3]) or complaints.strip()[-300:])
+    text = shown(" ".join(lines[:3]) or complaints.strip()[-300:])
     if re.search(r"is not valid yet|is expired|Valid-Until", text):
         text += f" (this host's clock says {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC; is that right?)"
     return text
@@ -150,6 +150,8 @@ class Archive:
         state = self._folder / hashlib.sha256(listing.encode()).hexdigest()[:12]
         for folder in ("lists/partial", "archives/partial", "parts"):
             (state / folder).mkdir(parents=True, exist_ok=True)
+        # The lists of sources and settings may hold passwords.
+        state.chmod(0o700)
         with locked(state / "lock", self._calls.stopped):
             updated = state / "updated"
             if updated.exists() and 0 <= time.time() - updated.stat().st_mtime < self.fresh_s:

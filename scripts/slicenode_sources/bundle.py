@@ -38,6 +38,14 @@ def index_of(pins: dict[str, list[Pin]]) -> str:
 def write_bundle(cache: Cache, pins: dict[str, list[Pin]], target: Path, version: str, epoch: int) -> int:
     """Writes the bundle; a name that ends in .tar makes a tar file with the same bytes each time. Gives its files'
     bytes."""
+    if target.suffixes and target.suffix != ".tar" and ".tar" in target.suffixes:
+        raise SourcesError(
+            f"{target}: a folder, or a file whose name ends in .tar: what is in it is compressed already"
+        )
+    if not target.parent.is_dir():
+        raise SourcesError(f"{target}: there is no folder {target.parent}")
+    if target.suffix == ".tar" and target.is_dir():
+        raise SourcesError(f"{target} is a folder: name another file")
     files = {pin.sha256: pin for own in pins.values() for pin in own}
     texts = {"INDEX": index_of(pins), "README": README.format(version=version, name=target.name.removesuffix(".tar"))}
     if target.suffix == ".tar":

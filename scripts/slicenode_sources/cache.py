@@ -50,6 +50,7 @@ class Cache:
     """Sources by hash. `spare` below out/ is written instead where the cache can only be read."""
 
     def __init__(self, cache: Path, spare: Path) -> None:
+        self._unusable: set[Path] = set()
         self.read_from = [cache / "sources"]
         self.write_to = cache / "sources"
         self.notice = ""
@@ -57,13 +58,16 @@ class Cache:
         if reason:
             self.write_to = spare / "sources"
             self.read_from.append(self.write_to)
+            if _why_not_writable(self.write_to):
+                raise SourcesError(f"neither {cache} nor {spare} can be written ({reason})")
             self.notice = f"the cache {cache} cannot be written ({reason}): what is fetched stays in {spare}"
 
     def path(self, pin: Pin) -> Path:
         """Where the file is, or would be put."""
         for root in self.read_from:
-            if os.path.lexists(root / address(pin.sha256)):
-                return root / address(pin.sha256)
+            path = root / address(pin.sha256)
+            if path not in self._unusable and os.path.lexists(path):
+                return path
         return self.write_to / address(pin.sha256)
 
     def has(self, pin: Pin, check: bool = False) -> bool:
@@ -91,9 +95,11 @@ class Cache:
             if aside.is_dir() and not aside.is_symlink():
                 shutil.rmtree(aside)
             path.replace(aside)
-        except OSError as error:
-            raise SourcesError(f"{path} is damaged and cannot be put aside: {error}") from error
-        print(f"fetch: {path} was damaged: it is put aside as {aside} and fetched again", file=sys.stderr, flush=True)
+        except OSError:
+            # In a cache that can only be read it stays: another copy goes to the spare place.
+            self._unusable.add(path)
+            aside = path
+        print(f"fetch: {path} was damaged: it stays as {aside} and is fetched again", file=sys.stderr, flush=True)
 
     def partial(self, pin: Pin) -> Path:
         return self.write_to / "partial" / pin.sha256

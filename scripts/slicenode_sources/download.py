@@ -6,6 +6,7 @@ curl's own --retry is not used: it starts again where the first try began, and w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
@@ -17,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit, urlunsplit
 
 from . import Interrupted
 from .pins import Pin
@@ -98,12 +98,12 @@ class Calls:
 
     @contextmanager
     def running(
-        self, command: list[str], environment: Mapping[str, str] | None = None
+        self, command: list[str], environment: Mapping[str, str] | None = None, text: str = ""
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """Runs a program with both outputs as pipes; it is killed if the block ends with an error."""
+        """Runs a program that reads this text, its outputs as pipes; it is killed if the block ends with an error."""
         with subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "LC_ALL": "C", **(environment or {})},
@@ -113,6 +113,10 @@ class Calls:
             try:
                 if self.stopped.is_set():
                     raise Interrupted
+                assert process.stdin
+                with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+                    stdin.write(text.encode())
+                process.stdin = None
                 yield process
             except BaseException:
                 process.kill()
@@ -128,13 +132,25 @@ class Calls:
                 process.kill()
 
 
-def shown(address: str) -> str:
-    """An address without user and password."""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]))
+def shown(text: str) -> str:
+    """An address, or a text with addresses, without users and passwords, also where one is written wrongly."""
+    return re.sub(r"//[^\s'\"]*@", "//", text)
 
 
-def _curl(address: str, offset: int, way: Way, settings: Settings, http1: bool) -> list[str]:
+def _quoted(text: str) -> str:
+    """A word of curl's configuration file."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "") + '"'
+
+
+def secrets(address: str, way: Way) -> str:
+    """What may hold a password goes to curl on its standard input: others can read a command line."""
+    lines = [f"url = {_quoted(address)}"]
+    if way.proxy is not None:
+        lines.append(f"proxy = {_quoted(way.proxy)}" if way.proxy else 'noproxy = "*"')
+    return "\n".join(lines) + "\n"
+
+
+def _curl(offset: int, way: Way, settings: Settings, http1: bool) -> list[str]:
     stall = settings.stall_s
     command = [
         "curl",
@@ -169,9 +185,7 @@ def _curl(address: str, offset: int, way: Way, settings: Settings, http1: bool) 
         command.append("--ipv4")
     if way.netrc:
         command += ["--netrc-optional", "--netrc-file", str(way.netrc)]
-    if way.proxy is not None:
-        command += ["--proxy", way.proxy] if way.proxy else ["--noproxy", "*"]
-    return [*command, "--", address]
+    return [*command, "--config", "-"]
 
 
 class Download:
@@ -305,8 +319,8 @@ class Download:
     def _call(self, address: str, way: Way, http1: bool) -> Try:
         """One connection: appends to the partial file what belongs to the file, and no byte more."""
         one = Try()
-        command = _curl(address, self._size, way, self.settings, http1)
-        with self.partial.open("ab") as target, self.calls.running(command) as curl:
+        command = _curl(self._size, way, self.settings, http1)
+        with self.partial.open("ab") as target, self.calls.running(command, text=secrets(address, way)) as curl:
             assert curl.stdout and curl.stderr
             self._receive(curl.stdout, target, one)
             if one.too_long:
@@ -317,7 +331,7 @@ class Download:
         if told:
             one.status, one.kind, one.retry_after = int(told[1] or 0), told[2].lower(), told[3].strip()
         complaint = re.search(r"^curl: (?:\([0-9]+\) )?(.*)$", words, re.MULTILINE)
-        one.message = complaint[1].strip() if complaint else ""
+        one.message = shown(complaint[1].strip()) if complaint else ""
         return one
 
     def _receive(self, source: IO[bytes], target: IO[bytes], one: Try) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from . import SourcesError
 from .archive import Archive
@@ -17,7 +17,7 @@ from .cache import Cache, address
 from .download import Answer, Calls, Download, shown
 from .mirrors import Apt
 from .pins import Pin
-from .servers import NOT_ASKED, Servers
+from .servers import NOT_ASKED, Servers, server_of
 from .settings import Settings
 
 BLOCK = 1 << 20
@@ -36,7 +36,7 @@ class Failure:
         rows: dict[str, None] = {}
         for place, answer in self.answers:
             if answer.startswith(NOT_ASKED):
-                place = urlsplit(place).netloc
+                place = server_of(place)
             elif len(answer) > LONG_ANSWER and answer in told:
                 answer = "as above"
             told.add(answer)

@@ -14,9 +14,14 @@ NOT_ASKED = "not asked any more"
 
 
 # In units of a stall: so long all files together wait for one server in vain. With four at once and 10 s it is told
-# after some 10 s what does not come, and after 30 s of the snapshot service, which is asked for one at a time: in
+# after some 10 s what does not come, and after 20 s of the snapshot service, which is asked for one at a time: in
 # under a minute in all. Ten times as long would be five minutes of silence.
-WAITS = 3
+WAITS = 2
+
+
+def server_of(url: str) -> str:
+    """The host and port, without a password."""
+    return urlsplit(url).netloc.rsplit("@", 1)[-1]
 
 
 class Servers:
@@ -32,7 +37,7 @@ class Servers:
     def out(self, url: str) -> str:
         """Why this server is not asked any more, or nothing."""
         with self._lock:
-            server = urlsplit(url).netloc
+            server = server_of(url)
             if self._waited_s.get(server, 0) > self._budget_s:
                 return f"{NOT_ASKED}, {self._waited_s[server]:.0f} s were waited for it in vain: {self._last[server]}"
             if self._strikes.get(server, 0) >= STRIKES:
@@ -42,14 +47,14 @@ class Servers:
     def waited(self, url: str, seconds: float, why: str) -> bool:
         """Counts a wait in vain; gives whether it was one too many."""
         with self._lock:
-            server = urlsplit(url).netloc
+            server = server_of(url)
             self._waited_s[server] = self._waited_s.get(server, 0) + seconds
             self._last[server] = why
             return self._waited_s[server] > self._budget_s
 
     def note(self, url: str, answer: Answer) -> None:
         with self._lock:
-            server = urlsplit(url).netloc
+            server = server_of(url)
             self._strikes[server] = self._strikes.get(server, 0) + 1 if answer.strike else 0
             self._last[server] = answer.text
             if answer.ok:

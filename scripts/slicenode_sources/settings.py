@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from . import SourcesError
 from .pins import ROOT
@@ -26,14 +27,21 @@ def _seconds(environment: Mapping[str, str], name: str, default: float) -> float
     return value
 
 
+def _address(name: str, place: str) -> str:
+    """An address that can be asked; SourcesError names a setting that makes no sense, without a password in it."""
+    shown = re.sub(r"//\S*@", "//", place)
+    try:
+        sensible = re.match(r"https?://[^/]|file:///", place) and urlsplit(place).port != 0
+    except ValueError:
+        sensible = False
+    if not sensible:
+        raise SourcesError(f"{name}: {shown} is neither a folder nor https://HOST/…, http://… or file:///…")
+    return place
+
+
 def _places(environment: Mapping[str, str]) -> tuple[str, ...]:
-    places = tuple((environment.get("SLICENODE_SOURCES") or "").split())
-    for place in places:
-        if "://" in place and not re.match(r"https?://[^/]|file:///", place):
-            raise SourcesError(
-                f"SLICENODE_SOURCES: {place} is neither a folder nor https://HOST/…, http://… or file:///…"
-            )
-    return places
+    places = (environment.get("SLICENODE_SOURCES") or "").split()
+    return tuple(_address("SLICENODE_SOURCES", place) if "://" in place else place for place in places)
 
 
 @dataclass(frozen=True)
@@ -61,11 +69,12 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
             raise SourcesError(
                 f"{name}={environment[name]}: only {' or '.join(word for word in allowed if word)} is known"
             )
+    snapshot = environment.get("SLICENODE_SNAPSHOT", SNAPSHOT).rstrip("/")
     return Settings(
-        cache=Path(environment.get("SLICENODE_CACHE") or f"{base}/slicenode"),
+        cache=Path(environment.get("SLICENODE_CACHE") or f"{base}/slicenode").absolute(),
         spare=ROOT / "out" / "cache",
         sources=_places(environment),
-        snapshot=environment.get("SLICENODE_SNAPSHOT", SNAPSHOT).rstrip("/"),
+        snapshot=_address("SLICENODE_SNAPSHOT", snapshot) if snapshot else "",
         keyring=environment.get("SLICENODE_KEYRING") or KEYRING,
         exact=environment.get("PINS") == "exact",
         offline=environment.get("OFFLINE") == "1",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from . import SourcesError
 from .archive import Offer, is_newer, newest_first
-from .download import shown
+from .download import secrets, shown
 from .fetcher import WORKERS, Fetcher
 from .moved import pattern
 from .pins import Pin, Recipe
@@ -46,17 +46,16 @@ def is_served(fetcher: Fetcher, pin: Pin) -> bool:
 def _answers(fetcher: Fetcher, address: str) -> bool:
     """Asks for the head alone; SourcesError: there was no answer, which says nothing of the file."""
     way = fetcher.apt.way(address)
-    proxy = ["--proxy", way.proxy] if way.proxy else []
     command = ["curl", "-q", "-sSfILg", "-o", "/dev/null", "--max-time", str(2 * fetcher.settings.stall_s)]
     done = subprocess.run(
-        [*command, "-w", "%{http_code}", *proxy, address],
+        [*command, "-w", "%{http_code}", "--config", "-"],
         check=False,
-        stdin=subprocess.DEVNULL,
+        input=secrets(address, way),
         capture_output=True,
         text=True,
     )
     if done.returncode and done.stdout not in ("404", "410"):
-        raise SourcesError(f"{shown(address)} cannot be asked: {done.stderr.strip()}")
+        raise SourcesError(f"{shown(address)} cannot be asked: {shown(done.stderr.strip())}")
     return done.returncode == 0
 
 

@@ -159,13 +159,27 @@ def rules(tree: Path) -> str:
     return (tree / "out" / "recipes.mk").read_text()
 
 
-def test_a_new_patch_is_noticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["hv/xen/new.patch", "hv/linux/patches/new.patch"])
+def test_a_new_patch_is_noticed_and_one_that_went(tmp_path: Path, path: str) -> None:
     for name in ("Makefile", "scripts", "hv", "initramfs"):
         copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copyfile
         copy(REPOSITORY / name, tmp_path / name)
-    assert "hv/xen/new.patch" not in rules(tmp_path)
-    (tmp_path / "hv" / "xen" / "new.patch").write_text("")
-    assert "hv/xen/new.patch" in rules(tmp_path)
+    assert path not in rules(tmp_path)
+    (tmp_path / path).write_text("")
+    assert path in rules(tmp_path)
+    (tmp_path / path).unlink()
+    assert path not in rules(tmp_path)
+
+
+@pytest.mark.parametrize("artefact", ["slicenode.efi", "pxe/initramfs", "slicenode-*.iso"])
+def test_what_was_removed_is_made_again(tmp_path: Path, artefact: str) -> None:
+    path = next(OUT.glob(artefact))
+    aside = tmp_path / path.name
+    shutil.move(path, aside)
+    try:
+        assert made_again() == {"image"}
+    finally:
+        shutil.move(aside, path)
 
 
 def test_a_folder_with_a_space_is_refused(tmp_path: Path) -> None:

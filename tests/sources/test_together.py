@@ -274,6 +274,24 @@ def test_a_read_only_file_system(world: World, namespace: list[str]) -> None:
         assert result.code == 0, result.text
 
 
+@pytest.mark.parametrize("state", ["damaged", "empty"])
+def test_a_cache_that_can_only_be_read(world: World, namespace: list[str], state: str) -> None:
+    """What cannot be put aside stays, and what is fetched goes to out/cache."""
+    world.tree.fetched()
+    cached = world.tree.cached(world.beta)
+    if state == "damaged":
+        cached.write_bytes(b"?" * world.beta.size)
+    else:
+        cached.unlink()
+    script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
+    wrap = [*namespace, "sh", "-c", script, "sh", str(world.tree.cache)]
+    result = world.tree.run("scripts/fetch", "--files", "beta", wrap=wrap)
+    assert result.code == 0, result.text
+    assert state == "empty" or "damaged" in result.text, result.text
+    path = result.out.split(" ", 2)[2].strip()
+    assert path.startswith(f"{world.tree.folder}/out/cache/"), result.text
+
+
 def test_a_cache_that_is_a_file(world: World) -> None:
     world.tree.cache.rmdir()
     world.tree.cache.write_text("")
