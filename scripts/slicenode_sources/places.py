@@ -71,6 +71,10 @@ class Places:
         disk)."""
         failure = Failure(pin)
         download = Download(pin, self._cache.partial(pin), self._settings, self._calls, progress)
+        if download.whole():
+            # An earlier run was ended just before it was kept.
+            self._cache.adopt(pin, download.partial)
+            return None
         for part in (self._own, self._mirrors, self._index, self._snapshot):
             asked: set[str] = set()
             for name, ask in part(pin, download):

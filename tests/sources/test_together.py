@@ -292,6 +292,14 @@ def test_a_cache_that_can_only_be_read(world: World, namespace: list[str], state
     assert path.startswith(f"{world.tree.folder}/out/cache/"), result.text
 
 
+def test_a_whole_file_that_was_not_yet_kept(world: World) -> None:
+    partial = world.tree.cache / "sources" / "partial" / world.beta.sha256
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(world.archive.history[world.beta.sha1])
+    world.tree.run("scripts/fetch", "beta", OFFLINE="1")
+    assert world.tree.has(world.beta)
+
+
 def test_a_cache_that_is_a_file(world: World) -> None:
     world.tree.cache.rmdir()
     world.tree.cache.write_text("")
