@@ -71,10 +71,11 @@ def newest_first(versions: Iterable[str]) -> list[str]:
 
 
 def told(complaints: str) -> str:
-    """What apt complains of, without passwords, and with a word on the clock where that is what it may come from."""
+    """What apt complains of, without passwords, and with a word on the clock where it may come from that: to sqv a
+    signature of tomorrow is none."""
     lines = [line for line in complaints.splitlines() if line.startswith("E:")]
     text = shown(" ".join(lines[:3]) or complaints.strip()[-300:])
-    if re.search(r"is not valid yet|is expired|Valid-Until", text):
+    if re.search(r"is not valid yet|is expired|Valid-Until|is not signed", text):
         text += f" (this host's clock says {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC; is that right?)"
     return text
 
