@@ -17,6 +17,9 @@ from world import World
 
 # So that whoever ends the run in the middle leaves no server and no folder behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
+# A run in the background (nohup, &) ignores these, and so would all that it starts, also what a test interrupts.
+for number in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
