@@ -20,7 +20,6 @@ from artefacts import Artefacts  # noqa: E402
 from nbd_rack import NbdRack  # noqa: E402
 from node import PATIENCE, REPOSITORY  # noqa: E402
 from offline import OfflineError, OfflineNode  # noqa: E402
-from saved import Saved  # noqa: E402
 
 DISK_BYTES = 20 << 30
 WARM_UP = 3
@@ -87,10 +86,8 @@ def cycle(rack: NbdRack, number: int) -> None:
     rack.do("terminate", name)
 
 
-def run(folder: Path, artefacts: Artefacts, cycles: int, say: Callable[[str], None], seconds: float = 0,
-        saved: Saved | None = None) -> None:
-    """`saved`: instead of a first boot, go on from there."""
-    rack = NbdRack(folder, artefacts, DISK_BYTES, saved)
+def run(folder: Path, artefacts: Artefacts, cycles: int, say: Callable[[str], None], seconds: float = 0) -> None:
+    rack = NbdRack(folder, artefacts, DISK_BYTES)
     try:
         rack.boot()
         used = rack.dom0_used_kib()

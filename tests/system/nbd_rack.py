@@ -7,14 +7,13 @@ from pathlib import Path
 from artefacts import Artefacts
 from nbd_disk import NbdDisk
 from rack import OpenRack
-from saved import Saved
 
 
 class NbdRack(OpenRack):
     """The disk's file is `image`."""
 
-    def __init__(self, folder: Path, artefacts: Artefacts, disk_bytes: int, saved: Saved | None = None) -> None:
-        super().__init__(folder, artefacts, saved=saved)
+    def __init__(self, folder: Path, artefacts: Artefacts, disk_bytes: int) -> None:
+        super().__init__(folder, artefacts)
         self.image = self.disk_file = folder / "disk.img"
         self.nbd = NbdDisk(self.image, disk_bytes)
         self.disk = f"nbd:{self.nbd.socket_path},durable"
