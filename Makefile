@@ -67,7 +67,7 @@ out/fetched/image: $(recipes:%=%/pins) $(fetching)
 	@scripts/fetch image && mkdir -p $(@D) && touch $@
 out/fetched/guest-debian: scripts/guest/debian/pins $(fetching) | out/fetched/image
 	@scripts/fetch guest-debian && mkdir -p $(@D) && touch $@
-# The version, and which pins had to be moved: without them it ends in +moved.
+# The version, and which pins had to be moved: with such it ends in +moved.
 $(call written,out/version,{ scripts/version; cat out/moved/*.pins out/moved/guest/*.pins 2>/dev/null || :; })
 endif
 shipped := $(yes-shipped:%=out/stamp/%)

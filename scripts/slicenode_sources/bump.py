@@ -82,7 +82,7 @@ def first_pins(fetcher: Fetcher, kind: str, package: str, with_patches: bool) ->
     chosen = {
         offer.file: as_pin(offer)
         for offer in sorted(offers, key=lambda offer: offer.suite, reverse=True)
-        if offer.version == newest and role(offer.file, package) in wanted
+        if offer.version == newest and role(offer.file) in wanted
     }
     failures = fetcher.fetch(chosen.values())
     if failures:

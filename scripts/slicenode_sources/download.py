@@ -73,7 +73,6 @@ class Try:
     retry_after: str = ""
     message: str = ""
     got: int = 0
-    start: bytes = b""
     too_long: bool = False
 
 

@@ -60,15 +60,14 @@ class Progress:
         if now - self._shown < every_s:
             return
         self._shown = now
-        print(
-            f"\rfetch: {self.text()} " if self._terminal else f"fetch: {self.text()}",
-            end="" if self._terminal else "\n",
-            file=sys.stderr,
-            flush=True,
-        )
+        self._print("" if self._terminal else "\n")
 
     def end(self) -> None:
-        print(f"\rfetch: {self.text()} " if self._terminal else f"fetch: {self.text()}", file=sys.stderr, flush=True)
+        self._print("\n")
+
+    def _print(self, end: str) -> None:
+        line = f"\rfetch: {self.text()} " if self._terminal else f"fetch: {self.text()}"
+        print(line, end=end, file=sys.stderr, flush=True)
 
 
 class Fetcher:

@@ -53,7 +53,7 @@ def pattern(pin: Pin) -> str:
     return re.sub(r"\\\+deb[0-9]+", r"\\+deb[0-9.]+", name.replace(re.escape(version), numbers))
 
 
-def role(file: str, package: str) -> str:
+def role(file: str) -> str:
     """What a file is in its package, without the version: the same in each version."""
     for form in (
         r"\.orig\.tar\.[a-z0-9]+$",
@@ -93,8 +93,8 @@ def successors(pins: list[Pin], offers: list[Offer], same_series: bool) -> Itera
         of_version = sorted((offer for offer in offers if offer.version == version), key=lambda offer: offer.suite)
         by_role: dict[str, Offer] = {}
         for offer in of_version:
-            by_role.setdefault(role(offer.file, offer.package), offer)
-        roles = [role(pin.file, pin.package) for pin in pins]
+            by_role.setdefault(role(offer.file), offer)
+        roles = [role(pin.file) for pin in pins]
         if all(name in by_role for name in roles):
             yield [as_pin(by_role[name]) for name in roles]
 
