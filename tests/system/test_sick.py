@@ -213,6 +213,10 @@ def test_state_volume_that_cannot_be_written_stops_no_slice(rack: NbdRack) -> No
 
 def test_nothing_is_damaged_in_the_end(rack: NbdRack) -> None:
     assert rack.controller("protocol-violations") == ""
+    # Not by the plug: a block that a slice writes at that moment is taken and not yet in a map (power_model.py).
+    rack.node.mark()
+    rack.dom0("reboot")
+    rack.node.wait_for("ready to power off")
     rack.node.power_off()
     with OfflineNode(rack.image, rack.folder / "offline") as node:
         assert node.leaked_blocks() == 0
