@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from . import Interrupted
 from .pins import Pin
@@ -61,6 +61,16 @@ class Way:
     proxy: str | None = None
     netrc: Path | None = None
     ipv4: bool = False
+
+
+class Patience(Protocol):
+    """What is known of the server that is asked, over all files of this run."""
+
+    def waited(self, seconds: float, why: str) -> bool:
+        """Counts seconds that were waited for it in vain; gives whether they are too many now."""
+
+    def has_served(self) -> bool:
+        """Whether it has sent a whole file: then a silence is a bad moment and not a dead server."""
 
 
 @dataclass
@@ -233,9 +243,8 @@ class Download:
     def whole(self) -> bool:
         return self._size == self.pin.size and self._hash.hexdigest() == self.pin.sha256
 
-    def ask(self, address: str, way: Way, waited: Callable[[float, str], bool]) -> Answer:
-        """Asks one address until the file is whole or there is no point in going on. `waited` counts the seconds
-        that were waited for this server in vain, with the reason, and says when they are too many."""
+    def ask(self, address: str, way: Way, server: Patience) -> Answer:
+        """Asks one address until the file is whole or there is no point in going on."""
         course = Course(foreign=self._size > 0)
         for _ in range(CONNECTIONS):
             if self.whole():
@@ -246,13 +255,13 @@ class Download:
                 return Answer(True, "")
             if self.calls.stopped.is_set():
                 return Answer(False, "interrupted")
-            answer = self._judge(one, before, course)
+            answer = self._judge(one, before, course, server)
             if answer:
                 if one.code == 28:
-                    waited(self.settings.stall_s, answer.text)
+                    server.waited(self.settings.stall_s, answer.text)
                 return answer
             pause = self._pause(course.vain, one) if course.vain else 0
-            if waited(pause + (self.settings.stall_s if one.code == 28 else 0), self._in_words(one)):
+            if server.waited(pause + (self.settings.stall_s if one.code == 28 else 0), self._in_words(one)):
                 return Answer(False, self._in_words(one), strike=True)
             if self.calls.stopped.wait(pause):
                 return Answer(False, "interrupted")
@@ -260,7 +269,7 @@ class Download:
             False, f"cut {CONNECTIONS} connections and sent {self._size} of {self.pin.size} bytes", strike=True
         )
 
-    def _judge(self, one: Try, before: int, course: Course) -> Answer | None:
+    def _judge(self, one: Try, before: int, course: Course, server: Patience) -> Answer | None:
         """What a try that did not bring the whole file means: the answer, or None for another try."""
         course.http1 = course.http1 or one.code in BROKEN_HTTP2
         no_range = one.code == NO_RANGE or one.status == 416
@@ -282,8 +291,8 @@ class Download:
             return Answer(False, self._in_words(one), strike=one.status in (407, 511))
         course.stalls += one.code == 28
         course.vain = course.vain + 1 if self._size <= before else 0
-        lasting = one.code in UNREACHABLE and not one.got and (one.code != NO_NAME or course.vain > 1)
-        if lasting or course.stalls >= STALLS or course.vain >= TRIES:
+        unreachable = one.code in UNREACHABLE and not one.got and (one.code != NO_NAME or course.vain > 1)
+        if unreachable and not server.has_served() or course.stalls >= STALLS or course.vain >= TRIES:
             return Answer(False, self._in_words(one), strike=True)
         if one.code in (1, 2, 3, 4, 27, 43, 47):
             return Answer(False, self._in_words(one))

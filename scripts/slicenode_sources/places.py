@@ -96,12 +96,10 @@ class Places:
             if reason:
                 return Answer(False, reason)
 
-            def waited(seconds: float, why: str) -> bool:
-                return self._servers.waited(url, seconds, why)
-
-            answer = download.ask(url, self._apt.way(url), waited)
+            server = self._servers.of(url)
+            answer = download.ask(url, self._apt.way(url), server)
             if answer.text == "answered 404" and other_form:
-                answer = download.ask(other_form, self._apt.way(url), waited)
+                answer = download.ask(other_form, self._apt.way(url), server)
             self._servers.note(url, answer)
             return answer
 

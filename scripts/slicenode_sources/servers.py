@@ -24,6 +24,20 @@ def server_of(url: str) -> str:
     return urlsplit(url).netloc.rsplit("@", 1)[-1]
 
 
+class Server:
+    """One of the servers, for who asks it."""
+
+    def __init__(self, servers: Servers, url: str) -> None:
+        self._servers = servers
+        self._url = url
+
+    def waited(self, seconds: float, why: str) -> bool:
+        return self._servers.waited(self._url, seconds, why)
+
+    def has_served(self) -> bool:
+        return self._servers.has_served(self._url)
+
+
 class Servers:
     """Which servers are worth asking. Thread-safe."""
 
@@ -32,7 +46,11 @@ class Servers:
         self._waited_s: dict[str, float] = {}
         self._strikes: dict[str, int] = {}
         self._last: dict[str, str] = {}
+        self._served: set[str] = set()
         self._lock = threading.Lock()
+
+    def of(self, url: str) -> Server:
+        return Server(self, url)
 
     def out(self, url: str) -> str:
         """Why this server is not asked any more, or nothing."""
@@ -52,10 +70,15 @@ class Servers:
             self._last[server] = why
             return self._waited_s[server] > self._budget_s
 
+    def has_served(self, url: str) -> bool:
+        with self._lock:
+            return server_of(url) in self._served
+
     def note(self, url: str, answer: Answer) -> None:
         with self._lock:
             server = server_of(url)
             self._strikes[server] = self._strikes.get(server, 0) + 1 if answer.strike else 0
             self._last[server] = answer.text
             if answer.ok:
+                self._served.add(server)
                 self._waited_s[server] = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archive import DAY, Pinned
-from faults import status
+from faults import honest, in_turn, status
 from openpgp import Key
 from world import World
 
@@ -66,6 +66,26 @@ def test_each_run_says_it_again(world: World) -> None:
     alpha_moves(world)
     world.tree.fetched()
     assert loud_lines(world.tree.fetched().text)
+
+
+def test_what_was_not_answered_is_not_gone(world: World) -> None:
+    """A mirror is too busy for one file, and then sends the newer ones: the old one is asked for once more."""
+    world.archive.source("alpha", "1.2.9-2")
+    world.publish()
+    world.snapshot.fault("*", GONE)
+    busy = [status("503 Service Unavailable")] * 6
+    world.mirror.fault(f"*/{world.alpha[0].path}", in_turn(*busy, honest))
+    result = world.tree.fetched("alpha", SLICENODE_RETRY_SECONDS="0.05")
+    assert not loud_lines(result.text), result.text
+    assert all(world.tree.has(pin) for pin in world.alpha)
+    assert not world.tree.moved("alpha")
+
+
+def test_a_moved_pin_says_what_each_place_answered(world: World) -> None:
+    alpha_moves(world)
+    result = world.tree.fetched()
+    assert world.alpha[0].file in result.text
+    assert "answered 404" in result.text.partition("MOVED PIN")[0], result.text
 
 
 def test_one_line_for_each_package(world: World) -> None:

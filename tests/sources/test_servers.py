@@ -61,6 +61,20 @@ def test_a_silence_in_the_middle(world: World) -> None:
     assert world.mirror.body_bytes(path) == world.alpha[0].size
 
 
+@pytest.mark.parametrize("what", ["hangs", "ends without an answer", "resets"])
+def test_one_bad_moment_of_a_good_server(world: World, what: str) -> None:
+    """Seen on a real mirror: one of 196 requests was not answered for ten seconds. A server that sends the other files
+    is asked again for that one."""
+    no_snapshot(world)
+    pins = [world.archive.binary(f"many{number}", "1.0-1") for number in range(12)]
+    world.publish()
+    world.tree.guest(pins)
+    world.mirror.fault(f"*/{pins[5].path}", faults.in_turn(LASTING[what], faults.honest))
+    result = world.tree.fetched("guest-debian", SLICENODE_STALL_SECONDS=stall(what))
+    assert all(world.tree.has(pin) for pin in pins)
+    assert "MOVED" not in result.text, result.text
+
+
 def test_cut_connections_are_resumed(world: World) -> None:
     no_snapshot(world)
     world.mirror.fault(POOL, faults.cut_half)
