@@ -68,7 +68,9 @@ out/fetched/image: $(recipes:%=%/pins) $(fetching)
 out/fetched/guest-debian: scripts/guest/debian/pins $(fetching) | out/fetched/image
 	@scripts/fetch guest-debian && mkdir -p $(@D) && touch $@
 # The version, and which pins had to be moved: with such it ends in +moved.
-$(call written,out/version,{ scripts/version; cat out/moved/*.pins out/moved/guest/*.pins 2>/dev/null || :; })
+$(call written,out/version,{ scripts/version; cat out/moved/*.pins 2>/dev/null || :; })
+# Those of the Debian guest concern it alone.
+$(call written,out/version-guest,cat out/moved/guest/*.pins 2>/dev/null || :)
 endif
 shipped := $(yes-shipped:%=out/stamp/%)
 shipped_recipes := $(foreach recipe,$(recipes),$(if $(filter $(notdir $(recipe)),$(yes-shipped)),$(recipe)/recipe))
@@ -127,7 +129,7 @@ guests: guest-small guest-noboot guest-debian ## guest images for tests and the 
 guest-small guest-noboot guest-debian: guest-%: out/guest/%.raw.zst
 out/guest/small.raw.zst out/guest/noboot.raw.zst: out/guest/%.raw.zst: scripts/mkguest out/version $(small_files) $(small_stamps)
 	@scripts/mkguest $*
-out/guest/debian.raw.zst: scripts/mkguest out/version $(debian_files) out/stamp/e2fsprogs
+out/guest/debian.raw.zst: scripts/mkguest out/version out/version-guest $(debian_files) out/stamp/e2fsprogs
 	@scripts/mkguest debian
 
 # --- What one does with it ------------------------------------------------------------------------
