@@ -30,7 +30,7 @@ class Fault:
 
 
 class Bench:
-    """Moments are the simulated node's (be_sim.h), counted from where the request is made."""
+    """Moments are the simulated node's (backend/sim/folder.h), counted from where the request is made."""
 
     def __init__(self, operation: Operation, images: Images) -> None:
         self.operation = operation

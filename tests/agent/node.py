@@ -141,7 +141,7 @@ class Node:
         self.boot(str(uuid.uuid4()))
 
     def settings(self, **values: Any) -> None:
-        """Replaces the simulated node's settings (be_sim.h)."""
+        """Replaces the simulated node's settings (backend/sim/folder.h)."""
         part = self.sim / "node.json.part"
         part.write_text(json.dumps(values))
         part.rename(self.sim / "node.json")

@@ -44,7 +44,7 @@ class World:
 @dataclass(frozen=True)
 class Operation:
     """An entry of the table. `request` gives the slice (or None) and the arguments; `settings` are
-    the simulated node's (be_sim.h) while it runs."""
+    the simulated node's (backend/sim/folder.h) while it runs."""
 
     name: str
     op: str

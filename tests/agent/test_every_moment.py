@@ -14,7 +14,7 @@ from images import Images
 from node import ROOT
 from operations import EXPECTED, OPERATIONS, WITH_THE_MACHINE, WITHOUT_BACKEND, Operation
 
-MODEL = ROOT / "agent" / "model.h"
+MODEL = ROOT / "agent" / "model" / "request.h"
 SIDE_BY_SIDE = 3
 WITHOUT_CALL_AT_FIRST = {"fetch-kernel", "kernel-delete", "checkpoint"}
 

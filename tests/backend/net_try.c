@@ -1,9 +1,15 @@
-/* be_net and its netlink calls, for real, in the network namespace that it is started in (net-try
+/* backend/net and its netlink calls, for real, in the network namespace that it is started in (net-try
  * makes one). Changes links: never run it in the host's own namespace. */
-#include "be_net.h"
-#include "be_net_link.h"
+#include "backend/backend.h"
+#include "backend/net/bridge.h"
+#include "backend/net/netlink.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/nic.h"
 #include "try.h"
-#include "util.h"
 
 #include <stdio.h>
 #include <string.h>

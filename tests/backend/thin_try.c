@@ -1,4 +1,4 @@
-/* be_thin on a real pool.
+/* backend/thin on a real pool.
  *
  *   thin-try POOL                          all checks; uses volume numbers from 1000000 up
  *   thin-try POOL create NAME NUMBER MIB   makes and activates a volume, for other trials
@@ -7,9 +7,14 @@
  *   thin-try POOL fray NAME NUMBER COPY STEP_MIB takes a snapshot with the number COPY, then makes the
  *                                                volume differ from it all over: metadata, no data
  */
-#include "be_thin.h"
+#include "backend/backend.h"
+#include "backend/thin/status.h"
+#include "backend/thin/volume.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/memory.h"
 #include "try.h"
-#include "util.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 #include "try.h"
+#include "base/err.h"
 
-#include "util.h"
+#include "base/clock.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #ifndef TESTS_BACKEND_TRY_H
 #define TESTS_BACKEND_TRY_H
 
-#include "err.h"
+#include "base/err.h"
 
 #include <stdbool.h>
 #include <stdint.h>

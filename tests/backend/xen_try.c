@@ -1,4 +1,4 @@
-/* be_xen by hand and in trials, in dom0. Each command prints what it found and how long it took.
+/* backend/xen by hand and in trials, in dom0. Each command prints what it found and how long it took.
  *
  *   xen-try host | free | list
  *   xen-try start UUID pvh|pv MIB VCPUS KERNEL DISK [ramdisk=PATH] [cmdline=TEXT] [seed=PATH]
@@ -9,11 +9,22 @@
  *   xen-try resume UUID | run UUID
  *   xen-try restore VOLUME BYTES CRC UUID pvh|pv MIB ...   as for start, but paused
  */
-#include "be_xen.h"
-#include "be_xen_internal.h"
-#include "log.h"
+#include "backend/backend.h"
+#include "backend/xen/build.h"
+#include "backend/xen/host.h"
+#include "backend/xen/list.h"
+#include "backend/xen/open.h"
+#include "backend/xen/stop.h"
+#include "backend/xen/xen.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/nic.h"
+#include "model/slice.h"
+#include "model/snapshot.h"
 #include "try.h"
-#include "util.h"
 
 #include <inttypes.h>
 #include <poll.h>

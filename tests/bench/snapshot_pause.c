@@ -6,9 +6,12 @@
  *
  * Uses the volume numbers from 2000000 up and removes them.
  */
-#include "be_thin.h"
-#include "be_thin_internal.h"
-#include "util.h"
+#include "backend/backend.h"
+#include "backend/thin/device_mapper.h"
+#include "backend/thin/pool.h"
+#include "backend/thin/volume.h"
+#include "base/err.h"
+#include "base/memory.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,8 +1,9 @@
 /* Enters a sandbox and tries one thing, for test_sandbox.py: sandbox-tool net|import|none DEED. With
  * "none" it is in one already, confine's.
  * Prints "may", or "may not: ERROR"; a forbidden system call kills it. */
-#include "sandbox.h"
-#include "util.h"
+#include "base/err.h"
+#include "process/loop.h"
+#include "process/sandbox.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -275,7 +275,7 @@ def test_leaves_when_the_agent_goes(tmp_path: Path) -> None:
 
 
 def test_sandbox(tmp_path: Path) -> None:
-    """What the process has given up; what the filter forbids is in tests/unit/test_sandbox.c."""
+    """What the process has given up; what the filter forbids is in test_sandbox.py."""
     run = Import(tmp_path, b"a", close_input=False)
     run.feeder.join()
     deadline = time.monotonic() + 10

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from helper import ROOT
 
-MODULES = "sandbox sandbox_filter sandbox_landlock err util file clock ident check log".split()
+MODULES = ("process/sandbox process/filter process/landlock base/err base/text base/memory base/file base/clock "
+           "base/ident base/check base/log").split()
 KILLED = "killed"
 # A relation by Landlock shows only where the kernel has it.
 LANDLOCK = "landlock" in Path("/sys/kernel/security/lsm").read_text() \
@@ -139,7 +140,7 @@ def confine(folder: Path) -> Path:
     agent = ROOT / "agent"
     subprocess.run(
         ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-format-truncation",
-         "-Werror", "-g", "-O1", f"-I{agent}", "-o", path, agent / "confine.c",
+         "-Werror", "-g", "-O1", f"-I{agent}", "-o", path, agent / "confine" / "main.c",
          *(agent / f"{module}.c" for module in MODULES)], check=True)
     return path
 

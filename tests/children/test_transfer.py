@@ -20,7 +20,8 @@ from server import Request
 from test_fetch import DATA, File
 
 NAMES = {"none": "0", "gzip": "1", "xz": "2", "zstd": "3"}
-MODULES = ("transfer transfer_side child wire json err util file clock ident check log".split())
+MODULES = ("transfer/fetch transfer/side process/child process/wire base/json base/err base/text base/memory base/file "
+           "base/clock base/ident base/check base/log").split()
 
 
 @pytest.fixture(scope="session")

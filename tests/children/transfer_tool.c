@@ -1,9 +1,14 @@
 /* Runs transfer_image as the agent's worker does, for test_transfer.py:
  *   transfer-tool LIBEXEC URL OUTPUT CA SHA256 COMPRESSION TRANSFER-BYTES LIMIT STALL CANCEL-AFTER
  * CA names a file; "" for none. Prints one line: `done SIZE TRANSFERRED SHA256` or `CODE MESSAGE`. */
-#include "child.h"
-#include "transfer.h"
-#include "util.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "model/image.h"
+#include "process/child.h"
+#include "process/loop.h"
+#include "transfer/fetch.h"
+#include "transfer/side.h"
 
 #include <fcntl.h>
 #include <stdio.h>

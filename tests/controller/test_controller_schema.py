@@ -14,7 +14,7 @@ SCHEMAS = PROTOCOL.root["components"]["schemas"]
 UUID = "0b6f9c0a-5a3e-4a1e-9f55-0e2c6d9a1b11"
 
 # The agent's list; its first is for "no error".
-CODES = re.findall(r'X\(\w+, "(\w+)"\)', (REPOSITORY / "agent" / "err.h").read_text())[1:]
+CODES = re.findall(r'X\(\w+, "(\w+)"\)', (REPOSITORY / "agent" / "base" / "err.h").read_text())[1:]
 
 
 def faults(value: Any, rules: dict[str, Any]) -> list[str]:

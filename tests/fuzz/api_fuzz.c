@@ -1,7 +1,12 @@
 /* The local socket: bytes of a client, in pieces of the first byte's size. */
+#include "api/socket.h"
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/json.h"
+#include "base/memory.h"
 #include "fuzz.h"
 
-#include "../../agent/api.c" /* NOLINT */
+#include "../../agent/api/socket.c" /* NOLINT */
 
 #define SOCKET_ROOM (64u << 10)
 

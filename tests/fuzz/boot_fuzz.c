@@ -1,7 +1,8 @@
 /* A slice's console, as its boot loader and its tenant wrote it. */
-#include "boot_check.h"
+#include "base/err.h"
+#include "base/text.h"
 #include "fuzz.h"
-#include "util.h"
+#include "watch/boot_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

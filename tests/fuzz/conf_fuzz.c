@@ -1,7 +1,9 @@
 /* Boot parameters: the first byte says whether the rest is a file or a command line. */
-#include "conf.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "conf/conf.h"
 #include "fuzz.h"
-#include "util.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,9 @@
 /* Compressed images: the first byte chooses the decoder, the second the size of the pieces. */
-#include "decompress.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "codec/compress.h"
+#include "codec/decompress.h"
 #include "fuzz.h"
-#include "util.h"
 
 #define OUTPUT_BYTES 4096
 #define TOTAL_LIMIT (1u << 22) /* bombs are import's business; here they only take time */

@@ -1,9 +1,10 @@
 /* Answers of an image server, one after another: lines of header, a blank line, a line of body. */
+#include "base/err.h"
 #include "fuzz.h"
-#include "net_download.h"
-#include "util.h"
+#include "net/download.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 

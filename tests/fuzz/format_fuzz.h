@@ -1,10 +1,12 @@
-/* A disk image through import_format.c, onto files in memory. */
+/* A disk image through import/format.c, onto files in memory. */
 #ifndef SLICENODE_FORMAT_FUZZ_H
 #define SLICENODE_FORMAT_FUZZ_H
 
+#include "base/err.h"
+#include "base/text.h"
 #include "fuzz.h"
-#include "import_format.h"
-#include "util.h"
+#include "import/format.h"
+#include "import/output.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>

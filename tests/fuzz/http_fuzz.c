@@ -1,13 +1,20 @@
-/* What curl hands over of a server's answer: the controller's body in pieces (net_http.c), an image
- * server's header lines and body (net_fetch.c); and what to fetch at all, a URL or the worker's order.
+/* What curl hands over of a server's answer: the controller's body in pieces (http.c), an image
+ * server's header lines and body (fetch.c); and what to fetch at all, a URL or the worker's order.
  * The first byte chooses, the second is the piece. */
+#include "base/err.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "fuzz.h"
+#include "net/download.h"
+#include "net/http.h"
+#include "net/reply.h"
 
-#include "../../agent/net_fetch.c" /* NOLINT */
+#include "../../agent/net/fetch.c" /* NOLINT */
 #undef CONNECT_MS
 #define set_url http_set_url
 #define set_options http_set_options
-#include "../../agent/net_http.c" /* NOLINT */
+#include "../../agent/net/http.c" /* NOLINT */
 #undef set_url
 #undef set_options
 

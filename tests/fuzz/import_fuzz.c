@@ -1,8 +1,12 @@
 /* sliced-import: a line with the agent's order, then the stream as it comes, in uneven pieces. */
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "fuzz.h"
+#include "import/import.h"
 
 #define main import_main             /* the program's own */
-#include "../../agent/import_main.c" /* NOLINT */
+#include "../../agent/import/main.c" /* NOLINT */
 #undef main
 
 #include <sys/mman.h>

@@ -1,6 +1,10 @@
 /* json.c: text in, fields out, text again. */
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "fuzz.h"
-#include "json.h"
 
 #include <string.h>
 

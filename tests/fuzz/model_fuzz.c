@@ -1,10 +1,22 @@
 /* Requests, as they come from the controller. What is accepted must survive the store and give a
  * seed. */
+#include "base/check.h"
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "fuzz.h"
-#include "json.h"
-#include "model.h"
-#include "model_export.h"
-#include "seed.h"
+#include "model/arguments.h"
+#include "model/document.h"
+#include "model/export.h"
+#include "model/image.h"
+#include "model/nic.h"
+#include "model/protocol.h"
+#include "model/provision.h"
+#include "model/request.h"
+#include "model/slice.h"
+#include "model/volume.h"
+#include "step/seed.h"
 
 #include <string.h>
 

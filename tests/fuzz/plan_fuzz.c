@@ -1,7 +1,10 @@
 /* Plans as the store keeps them: what is read back is what would be written. */
+#include "base/err.h"
+#include "base/json.h"
 #include "fuzz.h"
-#include "json.h"
-#include "plan.h"
+#include "plan/document.h"
+#include "plan/plan.h"
+#include "plan/steps.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,8 @@
 /* Runs a fuzz target once on each file of the folders named: what `make test` does without
  * libFuzzer. */
+#include "base/file.h"
+#include "base/memory.h"
 #include "fuzz.h"
-#include "util.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -1,7 +1,9 @@
 /* The controller's answers: the first byte chooses the call, the second the HTTP status. */
+#include "base/err.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "fuzz.h"
-#include "net_reply.h"
-#include "util.h"
+#include "net/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,12 @@
 /* The agent's messages to `sliced-net session`: its configuration and its calls. */
+#include "base/err.h"
+#include "base/json.h"
 #include "fuzz.h"
+#include "net/config.h"
+#include "net/key.h"
+#include "net/reply.h"
 
-#include "../../agent/net_session.c" /* NOLINT */
+#include "../../agent/net/calls.c" /* NOLINT */
 
 static void check_call(const json_t *message)
 {

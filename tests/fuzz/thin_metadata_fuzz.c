@@ -1,7 +1,10 @@
 /* The thin pool's metadata: whatever a block holds, walks end and tell blocks in order. The input's
  * first byte says where the tree of volumes is; the rest are blocks of 128 bytes each, whose places
  * and checksums are made right here, so that the walk comes past them. */
-#include "thin_metadata.h"
+#include "base/err.h"
+#include "codec/compress.h"
+#include "codec/decompress.h"
+#include "codec/thin_metadata.h"
 
 #include "fuzz.h"
 

@@ -1,8 +1,13 @@
 /* What sliced-net and sliced-import tell the worker about a transfer: messages by line, from the one
  * or the other by the line's first byte. */
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/json.h"
 #include "fuzz.h"
+#include "transfer/fetch.h"
+#include "transfer/side.h"
 
-#include "../../agent/transfer.c" /* NOLINT */
+#include "../../agent/transfer/fetch.c" /* NOLINT */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

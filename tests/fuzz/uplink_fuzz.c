@@ -1,8 +1,28 @@
 /* What sliced-net tells the parent: its answers to the calls under way, keys, certificates; one JSON
  * object in each line. The store is a real one in memory; there is no child and no time. */
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "fuzz.h"
+#include "model/request.h"
+#include "node/agent.h"
+#include "node/identity.h"
+#include "node/inventory.h"
+#include "node/parameters.h"
+#include "node/problem.h"
+#include "node/report.h"
+#include "node/status.h"
+#include "node/usage.h"
+#include "store/outbox.h"
+#include "store/store.h"
+#include "task/begin.h"
+#include "task/queue.h"
+#include "uplink/link.h"
+#include "uplink/session.h"
 
-#include "../../agent/main_uplink.c" /* NOLINT */
+#include "../../agent/uplink/uplink.c" /* NOLINT */
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -71,9 +91,10 @@ void problem_clear(struct agent *agent, const char *key)
     (void)key;
 }
 
-void status_changed(struct agent *agent)
+void status_session(struct agent *agent, const char *state)
 {
     (void)agent;
+    (void)state;
 }
 
 int identity_save(const struct identity *identity, struct err *err)
@@ -113,7 +134,8 @@ static void open_agent(struct agent *agent, struct uplink *uplink, int socket)
     uplink->child = (struct child){.pid = 1 << 30, .socket = socket};
     uplink->session.random = 1;
     wire_init(&uplink->wire, socket);
-    start_session(agent);
+    uplink->events = &events;
+    on_spawned(agent);
     /* Each call is under way, under a number that an answer may name. */
     for (unsigned call = 0; call < CALL_COUNT; call++)
         uplink->pending[call].id = 1000 + call;

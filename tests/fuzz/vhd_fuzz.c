@@ -1,6 +1,10 @@
 /* VHD files. Checksums are put right first, as no fuzzer guesses them. */
+#include "base/memory.h"
+#include "codec/compress.h"
+#include "codec/decompress.h"
+#include "codec/thin_metadata.h"
+#include "codec/vhd.h"
 #include "format_fuzz.h"
-#include "vhd.h"
 
 #include <string.h>
 

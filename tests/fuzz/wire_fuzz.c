@@ -1,6 +1,6 @@
 /* Frames from a child: the first byte is the size of the pieces that they come in. */
 #include "fuzz.h"
-#include "wire.h"
+#include "process/wire.h"
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,6 +1,22 @@
 /* A worker's messages to the parent, while a slice is provisioned or undone: one JSON object in each
  * line. The store is a real one in memory; processes are none. */
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "fuzz.h"
+#include "model/image.h"
+#include "model/nic.h"
+#include "model/provision.h"
+#include "model/request.h"
+#include "model/slice.h"
+#include "plan/facts.h"
+#include "plan/plan.h"
+#include "plan/steps.h"
+#include "task/end.h"
+#include "task/link.h"
+#include "task/reap.h"
+#include "task/room.h"
 
 #include <signal.h>
 #include <sys/types.h>
@@ -11,7 +27,8 @@
 static pid_t fuzz_fork(void);
 static int fuzz_kill(pid_t pid, int signal_number);
 static pid_t fuzz_waitpid(pid_t pid, int *status, int options);
-#include "../../agent/task_link.c" /* NOLINT */
+#include "../../agent/task/link.c" /* NOLINT */
+#include "../../agent/task/reap.c" /* NOLINT */
 
 #define SLICE "0b6f9c0a-5a3e-4a1e-9f55-0e2c6d9a1b11"
 #define IMAGE "9d2b7c44-1f0a-4f7c-8f0e-6a2f1f3c5d77"
@@ -38,7 +55,7 @@ static pid_t fuzz_waitpid(pid_t pid, int *status, int options)
     return pid;
 }
 
-void task_worker(const struct worker_job *job, int socket)
+void worker_run(const struct worker_job *job, int socket)
 {
     (void)job;
     (void)socket;
@@ -87,6 +104,11 @@ static const char *no_ca(void *context)
     return NULL;
 }
 
+static void no_kick(struct tasks *tasks)
+{
+    (void)tasks;
+}
+
 static struct tasks *make_tasks(void)
 {
     static struct tasks tasks;
@@ -94,6 +116,7 @@ static struct tasks *make_tasks(void)
     struct loop *loop = loop_new();
 
     tasks.config = (struct tasks_config){.loop = loop, .ca = no_ca};
+    tasks.kick = no_kick;
     tasks.config.paths.console_dir = "/nonexistent";
     REQUIRE(store_open(":memory:", &tasks.config.store, &err) == 0);
     tasks.config.outbox = outbox_new(tasks.config.store, OUTBOX_EVENTS_MAX);
@@ -157,7 +180,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         REQUIRE(task.record.step <= task.plan.count);
     }
-    task_kill(&task);
+    task_reap(&task);
     plan_free(&task.plan);
     request_record_free(&task.record);
     store_rollback(tasks->config.store);

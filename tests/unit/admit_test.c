@@ -1,8 +1,14 @@
 /* admit: what fits; boot_check: whether the boot loader found something. */
-#include "admit.h"
-#include "boot_check.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "capacity/admit.h"
+#include "model/image.h"
+#include "model/nic.h"
+#include "model/size.h"
+#include "model/slice.h"
+#include "model/volume.h"
 #include "unit.h"
-#include "util.h"
+#include "watch/boot_check.h"
 
 #include <stdio.h>
 #include <string.h>

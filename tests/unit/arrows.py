@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
-"""Proves that the agent's modules depend on each other in one direction only.
+"""Proves that the agent's rooms, and the files in each of them, depend on each other in one direction only.
 
-Reads the #include lines of agent/ and, where it was built, the symbols of the object files. Every
-file belongs to a module and every module to a layer; arrows go down, or sideways without a circle.
-Outside libraries belong to the modules that are named here, and pure modules touch nothing outside.
+usage: arrows.py          the checks
+       arrows.py table    the table of docs/architecture.md, made from agent/rooms
+
+agent/rooms lists the rooms from the ground up, each with the rooms that it uses. The #include lines and the symbols
+of the object files must say the same: no arrow that is not named, none named that is not there, none upwards. Nor is
+there a circle of files inside a room: a header may know headers, and what is in one object what is in another, one
+way only. Outside libraries belong to the rooms that are named here,
+and what is pure touches nothing outside.
 """
 
 from __future__ import annotations
@@ -11,60 +16,49 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AGENT = ROOT / "agent"
-OBJECTS = (ROOT / "out" / "agent-host" / "obj", ROOT / "out" / "agent" / "obj")
+DOCUMENT = ROOT / "docs" / "architecture.md"
+HOST = ROOT / "out" / "agent-host" / "obj"
+TARGET = ROOT / "out" / "agent" / "obj"
 
-# Module -> layer, from the bottom. A file belongs to the longest module name that it begins with.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("err", "util", "check"),
-    ("log", "json"),
-    ("must", "wire", "loop"),
-    ("model", "conf", "boot_check", "child", "sandbox"),
-    ("backend", "plan", "store", "session", "seed", "decompress", "console", "memory_stream"),
-    ("compress", "vhd", "export_map", "thin_metadata"),
-    ("admit", "outbox", "transfer", "order"),
-    ("health",),
-    ("capacity", "step", "api", "import", "export", "net", "be_sim", "be_thin", "be_net"),
-    ("task", "be_xen"),
-    ("be_node", "hotplug", "confine", "slicectl", "conf_main", "net_main", "import_main", "export_main", "main"),
-)
-LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
-
-# Files that are not called after their module.
-FILES = {"file.c": "util", "clock.c": "util", "ident.c": "util"}
-
-# Declared by backend_open.h, defined by the backend that is linked in.
+# Declared by backend/open.h, defined by the backend that is linked in.
 INTERFACE = {"backend_open", "backend_close"}
+# Built for the image alone, and for a host alone (agent/Makefile).
+TARGET_ONLY = {"backend/net", "backend/thin", "backend/xen", "backend/real", "hotplug"}
+HOST_ONLY = {"backend/sim"}
 
-# Header prefix -> the modules that may include it. Who else needs it asks these modules.
+# Header prefix -> the rooms that may include it. Who else needs it asks these rooms.
 LIBRARIES = {
-    "libxl": {"be_xen"},
-    "xenstore.h": {"be_xen", "hotplug"},
-    "libdevmapper.h": {"be_thin"},
-    "sqlite3.h": {"store", "be_sim"},
-    "curl/": {"net", "net_main"},
+    "libxl": {"backend/xen"},
+    "xenstore.h": {"backend/xen", "hotplug"},
+    "libdevmapper.h": {"backend/thin"},
+    "sqlite3.h": {"store", "backend/sim"},
+    "curl/": {"net"},
     "mbedtls/": {"net"},
     "nettle/": {"import", "export"},
-    "zlib.h": {"decompress", "compress", "import"},
-    "zstd": {"decompress", "compress", "import"},
-    "lzma.h": {"decompress", "memory_stream"},
-    "linux/seccomp.h": {"sandbox"},
+    "zlib.h": {"codec", "import"},
+    "zstd": {"codec", "import"},
+    "lzma.h": {"codec"},
+    "linux/seccomp.h": {"process"},
 }
 SYMBOLS = {
-    r"libxl_": {"be_xen"},
-    r"dm_task_": {"be_thin"},
-    r"sqlite3_": {"store", "be_sim"},
-    r"curl_": {"net", "net_main"},
+    r"libxl_": {"backend/xen"},
+    r"dm_task_": {"backend/thin"},
+    r"sqlite3_": {"store", "backend/sim"},
+    r"curl_": {"net"},
     r"mbedtls_": {"net"},
     r"nettle_": {"import", "export"},
 }
 
-# Pure: the same input gives the same output, nothing else is read or changed.
-PURE = {"err", "check", "json", "model", "conf", "plan", "session", "seed", "admit", "health"}
+# Pure: the same input gives the same output, nothing else is read or changed. Rooms, or single files of a room.
+PURE = ("base/err", "base/check", "base/json", "model", "conf/conf", "conf/check", "conf/net", "conf/disk", "plan",
+        "uplink/session", "step/seed", "capacity/admit", "capacity/health", "watch/boot_check")
 IMPURE_SYMBOLS = {
     "open", "openat", "read", "write", "close", "unlink", "rename", "mkdir", "stat", "fopen",
     "socket", "connect", "send", "recv", "poll", "fork", "execve", "kill", "waitpid", "system",
@@ -74,108 +68,166 @@ IMPURE_SYMBOLS = {
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+# Made by the build, into its own folder.
+GENERATED = {"version.h"}
 
 
-def module_of(file: str) -> str | None:
-    """The module of a source or object file."""
-    if file in FILES:
-        return FILES[file]
-    stem = file.rsplit(".", 1)[0]
-    while stem:
-        if stem in LAYER:
-            return stem
-        stem = stem.rpartition("_")[0]
-    return None
+@dataclass(frozen=True)
+class Room:
+    name: str
+    program: str
+    uses: tuple[str, ...]
+    what: str
 
 
-def sources() -> list[Path]:
-    return sorted([*AGENT.glob("*.c"), *AGENT.glob("*.h")])
+@dataclass(frozen=True)
+class Arrow:
+    """A file knows another one, and by what."""
+
+    user: str
+    owner: str
+    why: str
 
 
-def included() -> Iterable[tuple[str, str, bool]]:
+@cache
+def rooms() -> dict[str, Room]:
+    """From the ground up."""
+    rows = [line.split("|") for line in (AGENT / "rooms").read_text().splitlines() if line and line[0] != "#"]
+    return {room.name: room for room in (
+        Room(row[0].strip(), row[1].strip(), tuple(row[2].split()), row[3].strip()) for row in rows)}
+
+
+def room_of(file: str) -> str:
+    return file.rpartition("/")[0]
+
+
+@cache
+def sources() -> tuple[str, ...]:
+    """All files, as paths in agent/."""
+    return tuple(sorted(str(path.relative_to(AGENT)) for path in AGENT.rglob("*.[ch]")))
+
+
+def stem(file: str) -> str:
+    return file.rpartition(".")[0]
+
+
+@cache
+def included() -> tuple[tuple[str, str, bool], ...]:
     """File, what it includes, and whether that is one of our own headers."""
-    for path in sources():
-        for own, outside in INCLUDE.findall(path.read_text()):
-            yield path.name, own or outside, bool(own)
+    return tuple((file, own or outside, bool(own)) for file in sources()
+                 for own, outside in INCLUDE.findall((AGENT / file).read_text()))
 
 
-def symbols(folder: Path, option: str) -> Iterable[tuple[str, str]]:
-    """Object file (by its source's name) and symbol; left-overs of deleted sources are left out."""
-    names = {path.name for path in AGENT.glob("*.c")}
-    objects = [path for path in sorted(folder.glob("*.o")) if path.stem + ".c" in names]
+@cache
+def symbols(folder: Path, option: str) -> tuple[tuple[str, str], ...]:
+    """Source file and symbol, from the objects; left-overs of deleted sources are left out."""
+    objects = [path for file in sources() if file.endswith(".c") and (path := folder / f"{stem(file)}.o").exists()]
     if not objects:
-        return
-    text = subprocess.run(["nm", "-A", option, "--format=posix", *map(str, objects)], check=True,
+        return ()
+    text = subprocess.run(["nm", "-A", "--extern-only", option, "--format=posix", *map(str, objects)], check=True,
                           capture_output=True, text=True).stdout
-    for line in text.splitlines():
-        place, name = line.split(": ", 1)
-        yield Path(place).stem + ".c", name.split(" ", 1)[0]
+    rows = (line.split(": ", 1) for line in text.splitlines())
+    return tuple((f"{stem(str(Path(place).relative_to(folder)))}.c", name.split(" ", 1)[0]) for place, name in rows)
 
 
-def symbol_arrows(folder: Path) -> set[tuple[str, str, str]]:
-    """User, owner and symbol for each symbol of ours that another file uses."""
-    owners: dict[str, set[str]] = {}
-    for file, symbol in symbols(folder, "--defined-only"):
-        if symbol != "main" and symbol not in INTERFACE:
-            owners.setdefault(symbol, set()).add(file)
-    return {(user, owner, symbol) for user, symbol in symbols(folder, "--undefined-only")
-            for owner in owners.get(symbol, ())}
+@cache
+def arrows() -> tuple[Arrow, ...]:
+    """All arrows between files, by #include and by symbol."""
+    found = {Arrow(file, header, "#include")
+             for file, header, own in included() if own and header not in GENERATED}
+    for folder in (HOST, TARGET):
+        owners: dict[str, set[str]] = {}
+        for file, symbol in symbols(folder, "--defined-only"):
+            if symbol != "main" and symbol not in INTERFACE:
+                owners.setdefault(symbol, set()).add(file)
+        found |= {Arrow(user, owner, symbol)
+                  for user, symbol in symbols(folder, "--undefined-only") for owner in owners.get(symbol, ())}
+    return tuple(sorted((arrow for arrow in found if arrow.user != arrow.owner),
+                        key=lambda arrow: (arrow.user, arrow.owner, arrow.why)))
 
 
-def check_arrow(user: str, owner: str, why: str) -> str | None:
-    """A complaint when `user` may not know `owner`."""
-    above, below = module_of(user), module_of(owner)
-    if above is None or below is None or above == below or LAYER[above] >= LAYER[below]:
-        return None
-    return f"{user} ({above}) must not know {owner} ({below}): {why}"
+# --- The checks: each gives its complaints ----------------------------------------------------------------------------
+
+def rooms_are_folders() -> list[str]:
+    known = rooms()
+    return [*(f"{file} lies in no room of agent/rooms" for file in sources() if room_of(file) not in known),
+            *(f"room {name} has no file" for name in known if not any(room_of(file) == name for file in sources())),
+            *(f"room {room.name}: a main.c and a program's name belong together" for room in known.values()
+              if bool(room.program) != (AGENT / room.name / "main.c").exists()),
+            *(f"agent/rooms: {room.name} uses {used}, which is not above it" for room in known.values()
+              for used in room.uses if used not in [*known][:[*known].index(room.name)])]
 
 
-def files_have_modules() -> list[str]:
-    return [f"{path.name} belongs to no module: put it into LAYERS of {Path(__file__).name}"
-            for path in sources() if module_of(path.name) is None]
+def includes_name_the_room() -> list[str]:
+    return [f'{file}: "{header}" is no path in agent/' for file, header, own in included()
+            if own and header not in GENERATED and not (AGENT / header).exists()]
 
 
-def includes_go_down() -> list[str]:
+def rooms_use_what_they_name() -> list[str]:
     complaints = []
-    for file, header, own in included():
-        if own and (AGENT / header).exists():
-            complaints.append(check_arrow(file, header, "#include"))
-    return [complaint for complaint in complaints if complaint]
+    used: dict[str, set[str]] = {name: set() for name in rooms()}
+    for arrow in arrows():
+        user, owner = room_of(arrow.user), room_of(arrow.owner)
+        if user == owner or user not in used:
+            continue
+        used[user].add(owner)
+        if owner not in rooms()[user].uses:
+            complaints.append(f"{user} does not name {owner}: {arrow.user} -> {arrow.owner}: {arrow.why}")
+    return complaints + [f"{name} names {other} and does not use it"
+                         for name, room in rooms().items() for other in room.uses if other not in used[name]]
 
 
-def symbols_go_down() -> list[str]:
-    return [complaint for folder in OBJECTS for user, owner, symbol in sorted(symbol_arrows(folder))
-            if (complaint := check_arrow(user, owner, symbol))]
+def circles(graph: dict[str, set[str]]) -> Iterator[list[str]]:
+    """One circle for each loop that is met, from Tarjan's strongly connected components."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in sorted(graph.get(node, ())):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            group = stack[stack.index(node):]
+            del stack[stack.index(node):]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    yield from found
 
 
-def no_circles() -> list[str]:
+def no_circles_in_a_room() -> list[str]:
     graph: dict[str, set[str]] = {}
+    for arrow in arrows():
+        if room_of(arrow.user) == room_of(arrow.owner):
+            graph.setdefault(arrow.user, set()).add(arrow.owner)
+    complaints = []
+    for group in circles(graph):
+        complaints.append("circle of " + ", ".join(group))
+        complaints += [f"    {arrow.user} -> {arrow.owner}: {arrow.why}" for arrow in arrows()
+                       if arrow.user in group and arrow.owner in group]
+    return complaints
 
-    def add(user: str, owner: str) -> None:
-        above, below = module_of(user), module_of(owner)
-        # err and util are one in two files: errors are cleaned by util, files report by err.
-        if above and below and above != below and {above, below} != {"err", "util"}:
-            graph.setdefault(above, set()).add(below)
 
-    for file, header, own in included():
-        if own and (AGENT / header).exists():
-            add(file, header)
-    for folder in OBJECTS:
-        for user, owner, _ in symbol_arrows(folder):
-            add(user, owner)
-    done: set[str] = set()
-    complaints: list[str] = []
-
-    def visit(module: str, path: list[str]) -> None:
-        if module in path:
-            complaints.append("circle: " + " -> ".join([*path[path.index(module):], module]))
-        elif module not in done:
-            for below in sorted(graph.get(module, ())):
-                visit(below, [*path, module])
-            done.add(module)
-
-    for module in sorted(graph):
-        visit(module, [])
+def names_are_defined_once() -> list[str]:
+    """A second function of a name would be found by the linker's order alone."""
+    complaints = []
+    for folder in (HOST, TARGET):
+        owners: dict[str, set[str]] = {}
+        for file, symbol in symbols(folder, "--defined-only"):
+            owners.setdefault(symbol, set()).add(file)
+        complaints += [f"{symbol} is defined in {' and '.join(sorted(files))}"
+                       for symbol, files in sorted(owners.items())
+                       if len(files) > 1 and symbol not in {"main", *INTERFACE}]
     return complaints
 
 
@@ -183,43 +235,82 @@ def libraries_stay_home() -> list[str]:
     complaints = []
     for file, header, own in included():
         for prefix, homes in LIBRARIES.items():
-            if not own and header.startswith(prefix) and module_of(file) not in homes:
+            if not own and header.startswith(prefix) and room_of(file) not in homes:
                 complaints.append(f"{file} includes <{header}>, which belongs to {sorted(homes)}")
-    for folder in OBJECTS:
+    for folder in (HOST, TARGET):
         for file, symbol in symbols(folder, "--undefined-only"):
             for prefix, homes in SYMBOLS.items():
-                if re.match(prefix, symbol) and module_of(file) not in homes:
+                if re.match(prefix, symbol) and room_of(file) not in homes:
                     complaints.append(f"{file} uses {symbol}, which belongs to {sorted(homes)}")
     return complaints
 
 
-def pure_modules_touch_nothing() -> list[str]:
-    return [f"{file} ({module_of(file)}) is pure, but uses {symbol}"
-            for folder in OBJECTS for file, symbol in symbols(folder, "--undefined-only")
-            if module_of(file) in PURE and symbol in IMPURE_SYMBOLS]
+def is_pure(file: str) -> bool:
+    return any(stem(file) == name or file.startswith(f"{name}/") for name in PURE)
+
+
+def the_pure_touches_nothing() -> list[str]:
+    def is_there(name: str) -> bool:
+        return any(stem(file) == name or file.startswith(f"{name}/") for file in sources())
+
+    return [*(f"{name} is called pure and is not there" for name in PURE if not is_there(name)),
+            *(f"{file} is pure, but uses {symbol}" for folder in (HOST, TARGET)
+              for file, symbol in symbols(folder, "--undefined-only") if is_pure(file) and symbol in IMPURE_SYMBOLS)]
 
 
 def objects_were_seen() -> list[str]:
-    """The symbol checks mean something only when the core was built."""
-    seen = {file for file, _ in symbols(OBJECTS[0], "--defined-only")}
-    return [f"{OBJECTS[0]}: {file} was not built" for file in ("err.c", "model.c", "store.c")
-            if file not in seen]
+    """The checks of symbols mean something only when all was built: for this machine always, for the image if
+    anything was."""
+    complaints = []
+    for folder, elsewhere in ((HOST, TARGET_ONLY), (TARGET, HOST_ONLY)):
+        seen = {file for file, _ in symbols(folder, "--defined-only")}
+        if not seen and folder == TARGET and not (TARGET / "../sliced").exists():
+            continue
+        complaints += [f"{folder.relative_to(ROOT)}: {file} was not built" for file in sources()
+                       if file.endswith(".c") and room_of(file) not in elsewhere and file not in seen]
+    return complaints
+
+
+def there_is_something_to_check() -> list[str]:
+    return [f"agent/ has no {what}" for what, found in (
+        ("rooms", rooms()), ("files", sources()), ("includes", included()), ("arrows", arrows())) if not found]
+
+
+def table() -> str:
+    lines = ["| room | program | uses | what |", "|---|---|---|---|"]
+    for room in rooms().values():
+        program = f"`{room.program}`" if room.program else ""
+        lines.append(f"| `{room.name}/` | {program} | {', '.join(room.uses)} | {room.what} |")
+    return "\n".join(lines) + "\n"
+
+
+def the_document_has_the_table() -> list[str]:
+    return [] if table() in DOCUMENT.read_text() else [
+        f"the table in {DOCUMENT.relative_to(ROOT)} is not that of agent/rooms: tests/unit/arrows.py table"]
 
 
 CHECKS: tuple[Callable[[], list[str]], ...] = (
-    files_have_modules, includes_go_down, symbols_go_down, no_circles, libraries_stay_home,
-    pure_modules_touch_nothing, objects_were_seen)
+    rooms_are_folders, includes_name_the_room, rooms_use_what_they_name, no_circles_in_a_room, names_are_defined_once,
+    libraries_stay_home,
+    the_pure_touches_nothing, objects_were_seen, there_is_something_to_check, the_document_has_the_table)
+
+
+def report(checks: Iterable[Callable[[], list[str]]]) -> int:
+    passed = failed = 0
+    for check in checks:
+        complaints = check()
+        passed, failed = passed + (not complaints), failed + bool(complaints)
+        for complaint in complaints:
+            print(f"{check.__name__}: {complaint}")
+    print(f"arrows: {passed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
 def main() -> int:
-    failed = 0
-    for check in CHECKS:
-        complaints = check()
-        failed += bool(complaints)
-        for complaint in complaints:
-            print(f"{check.__name__}: {complaint}")
-    print(f"arrows: {len(CHECKS) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    if sys.argv[1:] == ["table"]:
+        print(table(), end="")
+        return 0
+    return report(CHECKS)
 
 
 if __name__ == "__main__":

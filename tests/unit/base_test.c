@@ -1,7 +1,11 @@
 /* err, util, file, clock, ident. */
-#include "err.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/ident.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "unit.h"
-#include "util.h"
 
 #include <fcntl.h>
 #include <stdio.h>

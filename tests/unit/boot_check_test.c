@@ -1,6 +1,7 @@
 /* boot_check: what a console says of the boot. */
-#include "boot_check.h"
+#include "base/err.h"
 #include "unit.h"
+#include "watch/boot_check.h"
 
 #include <string.h>
 

@@ -1,7 +1,8 @@
 /* check: names, addresses, URLs, keys. */
-#include "check.h"
+#include "base/check.h"
+#include "base/err.h"
+#include "base/memory.h"
 #include "unit.h"
-#include "util.h"
 
 #include <stdio.h>
 #include <string.h>

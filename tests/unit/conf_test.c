@@ -1,7 +1,7 @@
 /* conf: boot parameters from files and the command line. */
-#include "conf.h"
+#include "base/memory.h"
+#include "conf/conf.h"
 #include "unit.h"
-#include "util.h"
 
 #include <stdio.h>
 #include <stdlib.h>

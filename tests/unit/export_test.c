@@ -1,7 +1,10 @@
 /* export: the arguments of snapshot.export, and which parts of a volume are sent. */
-#include "export_map.h"
-#include "json.h"
-#include "model_export.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "export/export.h"
+#include "export/map.h"
+#include "model/export.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -77,7 +80,7 @@ TEST(export_arguments_that_are_refused)
 /* The runs as text: offset+length, `d` where there is data. */
 static char *runs(const struct export_map *map, uint64_t limit)
 {
-    struct export_run run = {.offset = 0};
+    struct map_run run = {.offset = 0};
     char *text = xstrdup("");
 
     while (export_map_next(map, limit, &run)) {

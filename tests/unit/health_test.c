@@ -1,7 +1,8 @@
 /* health: levels of room, told once and left only with some distance; disks' errors in the log. */
-#include "health.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "capacity/health.h"
 #include "unit.h"
-#include "util.h"
 
 #include <string.h>
 

@@ -1,5 +1,8 @@
 /* json: strict reading. */
-#include "json.h"
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/json.h"
+#include "base/memory.h"
 #include "unit.h"
 
 #include <stdio.h>

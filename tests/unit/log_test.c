@@ -1,7 +1,9 @@
 /* log: lines on standard error and on the console. */
-#include "log.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
 #include "unit.h"
-#include "util.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -1,6 +1,16 @@
 /* model: requests and their arguments. */
-#include "json.h"
-#include "model.h"
+#include "base/check.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "model/document.h"
+#include "model/image.h"
+#include "model/nic.h"
+#include "model/protocol.h"
+#include "model/provision.h"
+#include "model/size.h"
+#include "model/slice.h"
+#include "model/snapshot.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,6 +1,16 @@
 /* plan: from a request to steps. */
-#include "json.h"
-#include "plan.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "model/image.h"
+#include "model/nic.h"
+#include "model/request.h"
+#include "model/slice.h"
+#include "model/snapshot.h"
+#include "plan/document.h"
+#include "plan/facts.h"
+#include "plan/plan.h"
+#include "plan/steps.h"
 #include "unit.h"
 
 #include <stdio.h>

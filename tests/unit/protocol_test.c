@@ -1,8 +1,17 @@
 /* The model and docs/protocol/openapi.json say the same. */
-#include "err.h"
-#include "json.h"
-#include "model.h"
-#include "model_export.h"
+#include "base/check.h"
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "model/arguments.h"
+#include "model/export.h"
+#include "model/image.h"
+#include "model/nic.h"
+#include "model/provision.h"
+#include "model/request.h"
+#include "model/slice.h"
+#include "model/volume.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,6 +1,12 @@
 /* model: the request object and the arguments of the short operations. */
-#include "json.h"
-#include "model.h"
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "model/arguments.h"
+#include "model/image.h"
+#include "model/request.h"
+#include "model/slice.h"
 #include "unit.h"
 
 #include <stdio.h>

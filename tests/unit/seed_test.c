@@ -1,7 +1,11 @@
-#include "json.h"
-#include "seed.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/nic.h"
+#include "model/slice.h"
+#include "step/seed.h"
 #include "unit.h"
-#include "util.h"
 
 #include <stdlib.h>
 #include <string.h>

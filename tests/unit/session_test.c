@@ -1,6 +1,6 @@
 /* session: what to call and when. */
-#include "session.h"
 #include "unit.h"
+#include "uplink/session.h"
 
 #include <stdio.h>
 

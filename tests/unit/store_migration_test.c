@@ -1,7 +1,10 @@
 /* store: a file that an earlier version wrote is brought to the present format. */
-#include "store.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "model/image.h"
+#include "model/volume.h"
+#include "store/store.h"
 #include "unit.h"
-#include "util.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,10 @@
 /* store: how long ended requests are remembered. */
-#include "json.h"
-#include "store.h"
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/json.h"
+#include "store/outbox.h"
+#include "store/store.h"
 #include "unit.h"
-#include "util.h"
 
 #include <stdio.h>
 

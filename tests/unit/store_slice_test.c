@@ -1,8 +1,15 @@
 /* store: the slices that it keeps in memory are at every moment those of the file. */
-#include "json.h"
-#include "store.h"
+#include "base/err.h"
+#include "base/ident.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/document.h"
+#include "model/nic.h"
+#include "model/slice.h"
+#include "store/outbox.h"
+#include "store/store.h"
 #include "unit.h"
-#include "util.h"
 
 #include <stdio.h>
 #include <stdlib.h>

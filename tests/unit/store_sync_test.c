@@ -1,8 +1,10 @@
 /* store: what waits for the disk, and what need not. */
-#include "json.h"
-#include "store.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "store/outbox.h"
+#include "store/store.h"
 #include "unit.h"
-#include "util.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -1,8 +1,18 @@
 /* store: what the node must not forget. */
-#include "json.h"
-#include "store.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/ident.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/image.h"
+#include "model/nic.h"
+#include "model/request.h"
+#include "model/slice.h"
+#include "model/snapshot.h"
+#include "store/outbox.h"
+#include "store/store.h"
 #include "unit.h"
-#include "util.h"
 
 #include <stdio.h>
 #include <stdlib.h>

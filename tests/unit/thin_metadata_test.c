@@ -1,7 +1,10 @@
 /* thin_metadata: what two volumes of a pool map, and metadata that lie. */
-#include "thin_metadata.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "codec/compress.h"
+#include "codec/decompress.h"
+#include "codec/thin_metadata.h"
 #include "unit.h"
-#include "util.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,18 @@
 /* volumes: their arguments, their plans, and what the store keeps of them. */
-#include "json.h"
-#include "model.h"
-#include "plan.h"
-#include "store.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/nic.h"
+#include "model/request.h"
+#include "model/slice.h"
+#include "model/snapshot.h"
+#include "model/volume.h"
+#include "plan/facts.h"
+#include "plan/plan.h"
+#include "plan/steps.h"
+#include "store/outbox.h"
+#include "store/store.h"
 #include "unit.h"
 
 #include <stdlib.h>

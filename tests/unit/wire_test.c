@@ -1,7 +1,10 @@
 /* wire: frames between processes. */
-#include "json.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "process/loop.h"
+#include "process/wire.h"
 #include "unit.h"
-#include "wire.h"
 
 #include <fcntl.h>
 #include <pthread.h>

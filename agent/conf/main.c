@@ -1,0 +1,127 @@
+/* slicenode-conf: merges the boot parameters of the kernel command line and of the files named, in
+ * this order of weight: command line, last file ... first file. Writes one file per key that was
+ * given, and `problems` with one line per problem. */
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define COMMAND_LINE_LIMIT (16u << 10)
+
+static const char usage[] =
+    "usage: slicenode-conf --output FOLDER [--cmdline FILE] [CONF-FILE ...]\n";
+
+static void read_sources(struct conf *conf, const char *command_line, char *const *files)
+{
+    struct err err;
+    size_t length;
+    char *text;
+
+    for (; *files; files++) {
+        if (read_file(*files, CONF_FILE_LIMIT, &text, &length, &err) < 0) {
+            conf_problem(conf, "%s", err.message);
+            continue;
+        }
+        conf_file(conf, *files, text, length);
+        free(text);
+    }
+    if (read_file(command_line, COMMAND_LINE_LIMIT, &text, NULL, &err) < 0) {
+        conf_problem(conf, "%s", err.message);
+        return;
+    }
+    conf_command_line(conf, text);
+    free(text);
+}
+
+static int write_key(const char *folder, const char *name, const char *text, struct err *err)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/%s", folder, name);
+    CLEANUP_FREE char *line = NULL;
+
+    if (!text) {
+        if (unlink(path) < 0 && errno != ENOENT)
+            return err_errno(err, ERR_INTERNAL, errno, "%s", path);
+        return 0;
+    }
+    line = xasprintf("%s%s", text, *text && text[strlen(text) - 1] != '\n' ? "\n" : "");
+    return write_file(path, line, strlen(line), 0600, err);
+}
+
+static char *problem_lines(const struct conf *conf)
+{
+    char *text = xstrdup("");
+
+    for (unsigned i = 0; i < conf->problem_count && i < CONF_PROBLEMS_MAX; i++) {
+        char *longer =
+            xasprintf("%s%s\t%s\n", text, err_code_name(ERR_CONF_INVALID), conf->problems[i]);
+        free(text);
+        text = longer;
+    }
+    if (conf->problem_count > CONF_PROBLEMS_MAX) {
+        char *longer =
+            xasprintf("%s%s\t%u more problems in the boot parameters\n", text,
+                      err_code_name(ERR_CONF_INVALID), conf->problem_count - CONF_PROBLEMS_MAX);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+static int write_all(const char *folder, const struct conf *conf, struct err *err)
+{
+    CLEANUP_FREE char *problems = problem_lines(conf);
+
+    if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+        return err_errno(err, ERR_INTERNAL, errno, "%s", folder);
+    for (unsigned key = 0; key < CONF_KEY_COUNT; key++)
+        if (write_key(folder, conf_key_name((enum conf_key)key), conf->values[key].text, err) < 0)
+            return -1;
+    return write_key(folder, "problems", problems, err);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"cmdline", required_argument, NULL, 'c'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    const char *output = NULL, *command_line = "/proc/cmdline";
+    struct conf conf = {.sources = 0};
+    struct err err;
+    int option, result;
+
+    log_open("slicenode-conf", LOG_LEVEL_INFO, NULL);
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'o':
+            output = optarg;
+            break;
+        case 'c':
+            command_line = optarg;
+            break;
+        default:
+            fputs(usage, option == 'h' ? stdout : stderr);
+            return option == 'h' ? 0 : 2;
+        }
+    }
+    if (!output) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    umask(077);
+    read_sources(&conf, command_line, argv + optind);
+    result = write_all(output, &conf, &err);
+    if (result < 0)
+        log_error("%s", err.message);
+    conf_free(&conf);
+    return result < 0 ? 1 : 0;
+}

@@ -1,0 +1,19 @@
+/* Results as a person reads them. */
+#ifndef SLICENODE_CTL_PRINT_H
+#define SLICENODE_CTL_PRINT_H
+
+#include "base/err.h"
+
+#include <jansson.h>
+
+void print_json(const json_t *value);
+void print_status(const json_t *status);
+void print_slices(const json_t *slices);
+void print_slice(const json_t *slice);
+void print_snapshots(const json_t *snapshots);
+void print_images(const json_t *images);
+void print_requests(const json_t *requests);
+void print_event(const json_t *event);
+void print_error(const struct err *error);
+
+#endif

@@ -1,0 +1,90 @@
+/* The node's key, certificate and id, on the state volume. */
+#include "node/identity.h"
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/ident.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILE_LIMIT (256u << 10)
+
+struct file {
+    const char *name;
+    size_t offset;
+};
+
+static const struct file files[] = {
+    {"node_id", offsetof(struct identity, node_id)},
+    {"key.pem", offsetof(struct identity, key)},
+    {"csr.pem", offsetof(struct identity, csr)},
+    {"certificate.pem", offsetof(struct identity, certificate)},
+    {"ca.pem", offsetof(struct identity, ca)},
+    {"controller", offsetof(struct identity, controller)},
+};
+
+static char **field(const struct identity *identity, const struct file *file)
+{
+    return (char **)((char *)(uintptr_t)identity + file->offset);
+}
+
+void identity_set(char **value, const char *text)
+{
+    free(*value);
+    *value = xstrdup(text ? text : "");
+}
+
+int identity_load(struct identity *identity, const char *folder, struct err *err)
+{
+    memset(identity, 0, sizeof(*identity));
+    identity->folder = xstrdup(folder);
+    if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+        return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot make %s", folder);
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        CLEANUP_FREE char *path = xasprintf("%s/%s", folder, files[i].name);
+        size_t length;
+        if (read_file(path, FILE_LIMIT, field(identity, &files[i]), &length, NULL) < 0)
+            *field(identity, &files[i]) = xstrdup("");
+    }
+    /* Written without a line's end; a hand-made one is forgiven. */
+    identity->node_id[strcspn(identity->node_id, "\n")] = '\0';
+    if (identity->node_id[0] && !uuid_valid(identity->node_id))
+        identity_forget(identity);
+    return 0;
+}
+
+/* The id comes last: with it, all the rest is there. */
+int identity_save(const struct identity *identity, struct err *err)
+{
+    for (size_t i = ARRAY_LENGTH(files); i-- > 0;) {
+        CLEANUP_FREE char *path = xasprintf("%s/%s", identity->folder, files[i].name);
+        const char *text = *field(identity, &files[i]);
+        if (write_file(path, text, strlen(text), 0600, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void identity_free(struct identity *identity)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
+        free(*field(identity, &files[i]));
+    free(identity->folder);
+}
+
+bool identity_enrolled(const struct identity *identity)
+{
+    return identity->node_id[0] && identity->certificate[0] && identity->key[0];
+}
+
+void identity_forget(struct identity *identity)
+{
+    identity_set(&identity->node_id, "");
+    identity_set(&identity->certificate, "");
+    identity_set(&identity->ca, "");
+    identity_set(&identity->controller, "");
+}

@@ -1,0 +1,200 @@
+/* What the machine has, from sysfs and from what the boot scripts found of the disks. */
+#include "node/inventory.h"
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/ident.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "node/agent.h"
+#include "node/parameters.h"
+#include "node/problem.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define VALUE_LIMIT 4096
+#define DISKS_LIMIT (256u << 10)
+#define NICS_MAX 64
+
+/* One value of sysfs without the line's end; "" when there is none. */
+static char *read_value(const char *path)
+{
+    char *text;
+    size_t length;
+    if (read_file(path, VALUE_LIMIT, &text, &length, NULL) < 0)
+        return xstrdup("");
+    while (length > 0 && isspace((unsigned char)text[length - 1]))
+        text[--length] = '\0';
+    return text;
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text[0] ? json_clean_string(text) : json_null();
+}
+
+static json_t *dmi(const char *sysfs, const char *name)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/class/dmi/id/%s", sysfs, name);
+    CLEANUP_FREE char *value = read_value(path);
+    return text_or_null(value);
+}
+
+static json_t *dmi_uuid(const char *sysfs)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/class/dmi/id/product_uuid", sysfs);
+    CLEANUP_FREE char *value = read_value(path);
+    for (char *c = value; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    /* Some firmware has all zeroes or all ones: that is no identity. */
+    bool none = !uuid_valid(value) || strspn(value, "0-") == strlen(value) ||
+                strspn(value, "f-") == strlen(value);
+    return none ? json_null() : json_string(value);
+}
+
+/* --- Network cards --------------------------------------------------------------------------------- */
+
+static char *nic_value(const char *sysfs, const char *nic, const char *name)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/class/net/%s/%s", sysfs, nic, name);
+    return read_value(path);
+}
+
+/* Those with a device behind them; bridges, VLANs and the slices' interfaces have none. */
+static bool is_card(const char *sysfs, const char *nic)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/class/net/%s/device", sysfs, nic);
+    return nic[0] != '.' && strncmp(nic, "vif", 3) != 0 && access(path, F_OK) == 0;
+}
+
+static json_t *nic_json(const char *sysfs, const char *nic)
+{
+    CLEANUP_FREE char *mac = nic_value(sysfs, nic, "address");
+    CLEANUP_FREE char *carrier = nic_value(sysfs, nic, "carrier");
+    CLEANUP_FREE char *driver_path = xasprintf("%s/class/net/%s/device/driver", sysfs, nic);
+    char target[512];
+    ssize_t length = readlink(driver_path, target, sizeof(target) - 1);
+    target[length > 0 ? length : 0] = '\0';
+    const char *slash = strrchr(target, '/');
+    if (strlen(mac) != 17)
+        return NULL;
+    return json_pack("{s:s, s:s, s:b, s:o}", "name", nic, "mac", mac, "link",
+                     strcmp(carrier, "1") == 0, "driver", text_or_null(slash ? slash + 1 : ""));
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+json_t *inventory_nics(const char *sysfs)
+{
+    CLEANUP_FREE char *folder = xasprintf("%s/class/net", sysfs);
+    json_t *nics = json_array();
+    char *names[NICS_MAX];
+    size_t count = 0;
+    DIR *open_folder = opendir(folder);
+    struct dirent *entry;
+    while (open_folder && count < NICS_MAX && (entry = readdir(open_folder)))
+        if (is_card(sysfs, entry->d_name))
+            names[count++] = xstrdup(entry->d_name);
+    if (open_folder)
+        closedir(open_folder);
+    qsort(names, count, sizeof(names[0]), compare_names);
+    for (size_t i = 0; i < count; i++) {
+        json_t *nic = nic_json(sysfs, names[i]);
+        if (nic)
+            json_array_append_new(nics, nic);
+        free(names[i]);
+    }
+    return nics;
+}
+
+static int compare_macs(const void *left, const void *right)
+{
+    return strcmp(json_string_value(*(json_t *const *)left),
+                  json_string_value(*(json_t *const *)right));
+}
+
+json_t *inventory_hardware(const char *sysfs)
+{
+    json_t *nics = inventory_nics(sysfs), *macs = json_array(), *nic;
+    json_t *sorted[NICS_MAX];
+    size_t index, count = 0;
+    json_array_foreach(nics, index, nic) sorted[count++] = json_object_get(nic, "mac");
+    qsort(sorted, count, sizeof(sorted[0]), compare_macs);
+    for (size_t i = 0; i < count; i++)
+        json_array_append(macs, sorted[i]);
+    json_decref(nics);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "uuid", dmi_uuid(sysfs), "serial",
+                     dmi(sysfs, "product_serial"), "vendor", dmi(sysfs, "sys_vendor"), "product",
+                     dmi(sysfs, "product_name"), "macs", macs);
+}
+
+/* --- Disks ----------------------------------------------------------------------------------------- */
+
+/* RUN_DIR/disks, a line to a disk: name, size_mib, state, reason, model, serial, between tabs. */
+static json_t *disk_json(char *line)
+{
+    const char *columns[6] = {"", "", "", "", "", ""};
+    for (size_t i = 0; i < ARRAY_LENGTH(columns) && line; i++)
+        columns[i] = strsep(&line, "\t");
+    if (!columns[0][0] || !columns[2][0])
+        return NULL;
+    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o}", "name", json_clean_string(columns[0]),
+                     "size_mib", (json_int_t)strtoll(columns[1], NULL, 10), "state",
+                     json_clean_string(columns[2]), "reason", text_or_null(columns[3]), "model",
+                     text_or_null(columns[4]), "serial", text_or_null(columns[5]));
+}
+
+json_t *inventory_disks(const char *run_dir)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/disks", run_dir);
+    CLEANUP_FREE char *text = NULL;
+    json_t *disks = json_array();
+    size_t length;
+    if (read_file(path, DISKS_LIMIT, &text, &length, NULL) < 0)
+        return disks;
+    char *rest = text, *line;
+    while ((line = strsep(&rest, "\n"))) {
+        json_t *disk = disk_json(line);
+        if (disk)
+            json_array_append_new(disks, disk);
+    }
+    return disks;
+}
+
+void inventory_disk_problems(struct agent *agent)
+{
+    json_t *disks = inventory_disks(agent->options.run_dir), *disk;
+    size_t index;
+    struct err error;
+    json_array_foreach(disks, index, disk)
+    {
+        const char *name = json_string_value(json_object_get(disk, "name"));
+        const char *state = json_string_value(json_object_get(disk, "state"));
+        const char *reason = json_string_value(json_object_get(disk, "reason"));
+        char key[64];
+        bool small = strcmp(state, "too_small") == 0;
+        snprintf(key, sizeof(key), "disk-%.40s", name);
+        if (!small && strcmp(state, "foreign") != 0)
+            continue;
+        err_set(&error, small ? ERR_DISK_TOO_SMALL : ERR_DISK_FOREIGN, "disk %s is left alone: %s",
+                name,
+                reason  ? reason
+                : small ? "too small"
+                        : "it carries somebody's data");
+        problem_set(agent, key, &error);
+    }
+    json_decref(disks);
+    if (!agent->storage) {
+        err_set(&error, ERR_NO_DISK,
+                "no disk could be used: the node provisions nothing and has to enrol at each boot");
+        problem_set(agent, "storage", &error);
+    }
+}

@@ -1,0 +1,118 @@
+#include "node/usage.h"
+
+#include "backend/backend.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "capacity/admit.h"
+#include "model/nic.h"
+#include "model/slice.h"
+#include "model/volume.h"
+#include "node/agent.h"
+#include "node/parameters.h"
+#include "node/problem.h"
+#include "operation/capacity.h"
+#include "plan/steps.h"
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+struct domain_list {
+    struct domain_info list[DOMAIN_LIST_MAX];
+    struct domain_counters counters[DOMAIN_LIST_MAX];
+    size_t count;
+};
+
+/* What cannot be asked is not there, or zero. */
+static void find_domains(struct agent *agent, struct domain_list *domains)
+{
+    struct hypervisor *hypervisor = &agent->backend.hypervisor;
+    if (hypervisor->domain_list(hypervisor->state, domains->list, DOMAIN_LIST_MAX, &domains->count,
+                                NULL) < 0)
+        domains->count = 0;
+    if (hypervisor->counters(hypervisor->state, domains->list, domains->count, domains->counters,
+                             NULL) < 0)
+        memset(domains->counters, 0, sizeof(domains->counters));
+}
+
+static json_t *usage_json(const struct slice *slice, const struct domain_list *domains)
+{
+    const struct domain_info *domain = NULL;
+    struct domain_counters counters = {0};
+    for (size_t i = 0; i < domains->count && !domain; i++) {
+        if (strcmp(domains->list[i].slice, slice->id) != 0)
+            continue;
+        domain = &domains->list[i];
+        counters = domains->counters[i];
+    }
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", slice->id, "state",
+                     slice_state_name(slice->state), "cpu_ms",
+                     (json_int_t)(domain ? domain->cpu_ms : 0), "memory_mib",
+                     (json_int_t)(domain ? domain->memory_kib / 1024 : 0), "disk_read_bytes",
+                     (json_int_t)counters.disk_read_bytes, "disk_written_bytes",
+                     (json_int_t)counters.disk_written_bytes, "net_rx_bytes",
+                     (json_int_t)counters.net_received_bytes, "net_tx_bytes",
+                     (json_int_t)counters.net_sent_bytes);
+}
+
+static json_t *usages_json(struct agent *agent)
+{
+    CLEANUP_FREE struct domain_list *domains = xcalloc(1, sizeof(*domains));
+    json_t *array = json_array();
+    const struct slice *const *slices;
+    size_t count;
+    if (store_slices(agent->store, &slices, &count, NULL) < 0)
+        return array;
+    find_domains(agent, domains);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, usage_json(slices[i], domains));
+    return array;
+}
+
+/* What the volumes have of the pool; one that is active nowhere is not asked. */
+static json_t *volume_usages_json(struct agent *agent)
+{
+    const struct storage *storage = &agent->backend.storage;
+    json_t *array = json_array();
+    struct volume *volumes;
+    size_t count;
+    if (store_volumes(agent->store, NULL, &volumes, &count, NULL) < 0)
+        return array;
+    for (size_t i = 0; i < count; i++) {
+        char name[VOLUME_NAME_BYTES];
+        uint64_t bytes;
+        volume_name(name, "data", volumes[i].id);
+        bool known = volumes[i].slice[0] && storage->mapped &&
+                     storage->mapped(storage->state, name, &bytes, NULL) == 0;
+        json_array_append_new(
+            array, json_pack("{s:s, s:I, s:o}", "id", volumes[i].id, "size_gib",
+                             (json_int_t)volumes[i].size_gib, "used_mib",
+                             known ? json_integer((json_int_t)(bytes / MIB)) : json_null()));
+    }
+    free(volumes);
+    return array;
+}
+
+json_t *report_status(struct agent *agent)
+{
+    struct capacity capacity;
+    struct err err;
+    char time[TIME_TEXT_BYTES];
+    time_format(wall_ms(), time);
+    if (tasks_capacity(agent->tasks, NULL, &capacity, &err) < 0) {
+        log_warning("the capacity: %s", err.message);
+        memset(&capacity, 0, sizeof(capacity));
+    }
+    return json_pack("{s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:f}, s:o, s:o}", "time", time,
+                     "state", agent->draining ? "draining" : "ready", "capacity", "vcpus",
+                     (json_int_t)capacity.threads, "memory_mib", (json_int_t)capacity.memory_mib,
+                     "memory_free_mib", (json_int_t)admit_memory_free_mib(&capacity), "disk_mib",
+                     (json_int_t)(capacity.disk_bytes / MIB), "disk_free_mib",
+                     (json_int_t)(admit_disk_free_bytes(&capacity) / MIB), "disk_used_mib",
+                     (json_int_t)(capacity.pool.data_used_bytes / MIB), "metadata_percent",
+                     admit_metadata_percent(&capacity), "slices", usages_json(agent), "volumes",
+                     volume_usages_json(agent));
+}

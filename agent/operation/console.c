@@ -1,0 +1,33 @@
+/* slice.console that does not stay: what the slice printed. */
+#include "operation/console.h"
+
+#include "backend/console_log.h"
+#include "base/err.h"
+#include "base/memory.h"
+#include "model/arguments.h"
+#include "operation/task.h"
+
+#define CONSOLE_ANSWER_BYTES (2u << 20)
+
+int console_answer(struct task *task, json_t **result, struct err *err)
+{
+    struct console_args args;
+    bool truncated = false;
+    if (console_parse(task->record.request.args, &args, err) < 0)
+        return -1;
+    for (unsigned bytes = args.bytes;; bytes /= 2) {
+        CLEANUP_FREE char *text = NULL;
+        if (console_tail(task->tasks->config.paths.console_dir, task->record.request.slice, bytes,
+                         &text, &truncated, err) < 0) {
+            if (args.follow_seconds == 0)
+                return -1;
+            text = xstrdup(""); /* nothing was said all the time, or the slice has gone */
+        }
+        *result = json_pack("{s:s, s:b}", "console", text, "truncated", truncated);
+        /* Control characters grow sixfold in JSON; the answer must fit in a message. */
+        if (json_dumpb(*result, NULL, 0, JSON_COMPACT) <= CONSOLE_ANSWER_BYTES)
+            return 0;
+        json_decref(*result);
+        *result = NULL;
+    }
+}

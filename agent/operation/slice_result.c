@@ -1,0 +1,59 @@
+/* A slice's new state, and the slice as an answer. */
+#include "operation/slice_result.h"
+
+#include "backend/console_log.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "model/nic.h"
+#include "model/protocol.h"
+#include "model/slice.h"
+#include "model/snapshot.h"
+#include "operation/task.h"
+#include "store/must.h"
+#include "store/outbox.h"
+#include "store/store.h"
+
+#include <stdlib.h>
+
+#define CONSOLE_EVENT_BYTES 4096
+
+void slice_set_state(struct task *task, struct slice *slice, enum slice_state state,
+                     const char *reason)
+{
+    struct err err;
+    CLEANUP_FREE char *console = NULL;
+    bool truncated;
+    slice->state = state;
+    /* Why a slice has failed often stands on its console. */
+    if (state == SLICE_FAILED && slice->error.code != ERR_NONE &&
+        console_tail(task->tasks->config.paths.console_dir, slice->id, CONSOLE_EVENT_BYTES,
+                     &console, &truncated, NULL) < 0)
+        console = NULL;
+    must(store_slice_put(task->tasks->config.store, slice, &err), &err);
+    json_t *result = json_pack("{s:s, s:s, s:s}", "state", slice_state_name(state), "desired",
+                               slice->desired_running ? "running" : "stopped", "reason", reason);
+    outbox_add(task->tasks->config.outbox,
+               EVENT(.type = "slice.state",
+                     .request = task->record.internal ? NULL : task->record.request.id,
+                     .slice = slice->id, .result = result, .error = &slice->error,
+                     .console = console));
+    json_decref(result);
+    log_notice("slice %s %s", slice->name, slice_state_name(state));
+    slice_free(slice);
+}
+
+json_t *task_slice_result(struct task *task)
+{
+    struct slice slice;
+    struct snapshot *snapshots;
+    size_t count;
+    struct err err;
+    if (!task_slice_find(task, &slice))
+        return NULL;
+    must(store_snapshots(task->tasks->config.store, slice.id, &snapshots, &count, &err), &err);
+    json_t *result = slice_to_protocol(&slice, snapshots, count);
+    free(snapshots);
+    slice_free(&slice);
+    return result;
+}

@@ -1,0 +1,43 @@
+/* The child's side of a worker: walks through the plan, asking the parent before each step. */
+#ifndef SLICENODE_STEP_WORKER_H
+#define SLICENODE_STEP_WORKER_H
+
+#include "backend/open.h"
+#include "model/export.h"
+#include "model/image.h"
+#include "model/nic.h"
+#include "model/slice.h"
+#include "model/snapshot.h"
+#include "model/volume.h"
+#include "plan/steps.h"
+#include "step/context.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct worker_export {
+    struct export_args args;
+    struct snapshot snapshot;
+};
+
+struct worker_job {
+    const struct plan *plan;
+    bool undoing;
+    unsigned step;
+    struct slice *slice; /* NULL for none */
+    struct image *image;
+    struct volume *volumes; /* attached to the slice */
+    size_t volume_count;
+    struct worker_export *export; /* NULL likewise */
+    int output;                   /* that an export is written into; -1 for none */
+    struct snapshot *snapshot;
+    const char *ca;
+    struct backend_options backend;
+    struct node_paths paths;
+    int lock; /* of the state folder, held by each worker as well */
+};
+
+/* Runs in the child, never returns. */
+void worker_run(const struct worker_job *job, int socket) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,15 @@
+/* How a request begins. */
+#ifndef SLICENODE_TASK_BEGIN_H
+#define SLICENODE_TASK_BEGIN_H
+
+#include "operation/task.h"
+
+/* Begins what can begin now, within the transaction in which it was submitted: both are recorded with
+ * one wait for the disk, while the worker gets ready. It asks before it does anything, and is answered
+ * when the transaction is over. */
+void tasks_begin(struct tasks *tasks);
+/* Looks soon what can begin. */
+void tasks_kick(struct tasks *tasks);
+void task_begin(struct task *task);
+
+#endif
