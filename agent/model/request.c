@@ -7,7 +7,13 @@
 #include <string.h>
 
 static const char *const operation_names[OP_COUNT] = {
-#define X(name, text) [OP_##name] = (text),
+#define X(name, row, text, scope) [OP_##name] = (text),
+    OPERATIONS(X)
+#undef X
+};
+
+static const enum request_scope scopes[OP_COUNT] = {
+#define X(name, row, text, scope) [OP_##name] = (scope),
     OPERATIONS(X)
 #undef X
 };
@@ -29,26 +35,14 @@ static int operation_parse(const char *text, enum operation *operation, struct e
                    quoted(text).text);
 }
 
-static bool concerns_slice(enum operation operation)
-{
-    return strncmp(operation_names[operation], "slice.", 6) == 0 ||
-           strncmp(operation_names[operation], "snapshot.", 9) == 0 ||
-           operation == OP_VOLUME_ATTACH;
-}
-
-/* The node knows where a volume is attached; who says it all the same is held to it. */
-static bool may_name_slice(enum operation operation)
-{
-    return concerns_slice(operation) || operation == OP_VOLUME_DETACH;
-}
-
 static int check_slice(const struct request *request, struct err *err)
 {
     const char *operation = operation_name(request->operation);
+    enum request_scope scope = scopes[request->operation];
 
-    if (concerns_slice(request->operation) && !request->slice[0])
+    if (scope == NAMES_SLICE && !request->slice[0])
         return err_set(err, ERR_INVALID_ARGUMENT, "%s needs a slice", operation);
-    if (!may_name_slice(request->operation) && request->slice[0])
+    if (scope == NAMES_NO_SLICE && request->slice[0])
         return err_set(err, ERR_INVALID_ARGUMENT, "%s takes no slice", operation);
     return 0;
 }

@@ -8,35 +8,38 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* The operations, in the protocol's spelling. */
+/* Whether a request names a slice. The node knows where a volume is attached; who says it all the same is held to it. */
+enum request_scope { NAMES_NO_SLICE, NAMES_SLICE, MAY_NAME_SLICE };
+
+/* The operations: their row in operation/, their name in the protocol, and what they are about. */
 #define OPERATIONS(X)                                                                              \
-    X(SLICE_PROVISION, "slice.provision")                                                          \
-    X(SLICE_START, "slice.start")                                                                  \
-    X(SLICE_STOP, "slice.stop")                                                                    \
-    X(SLICE_REBOOT, "slice.reboot")                                                                \
-    X(SLICE_PAUSE, "slice.pause")                                                                  \
-    X(SLICE_UNPAUSE, "slice.unpause")                                                              \
-    X(SLICE_RESIZE, "slice.resize")                                                                \
-    X(SLICE_TERMINATE, "slice.terminate")                                                          \
-    X(SLICE_CONSOLE, "slice.console")                                                              \
-    X(SNAPSHOT_CREATE, "snapshot.create")                                                          \
-    X(SNAPSHOT_REVERT, "snapshot.revert")                                                          \
-    X(SNAPSHOT_DELETE, "snapshot.delete")                                                          \
-    X(SNAPSHOT_EXPORT, "snapshot.export")                                                          \
-    X(IMAGE_FETCH, "image.fetch")                                                                  \
-    X(IMAGE_DELETE, "image.delete")                                                                \
-    X(VOLUME_CREATE, "volume.create")                                                              \
-    X(VOLUME_ATTACH, "volume.attach")                                                              \
-    X(VOLUME_DETACH, "volume.detach")                                                              \
-    X(VOLUME_RESIZE, "volume.resize")                                                              \
-    X(VOLUME_DELETE, "volume.delete")                                                              \
-    X(NODE_REPORT, "node.report")                                                                  \
-    X(REQUEST_CANCEL, "request.cancel")                                                            \
-    X(NODE_DRAIN, "node.drain")                                                                    \
-    X(NODE_REBOOT, "node.reboot")
+    X(SLICE_PROVISION, slice_provision, "slice.provision", NAMES_SLICE)                            \
+    X(SLICE_START, slice_start, "slice.start", NAMES_SLICE)                                        \
+    X(SLICE_STOP, slice_stop, "slice.stop", NAMES_SLICE)                                           \
+    X(SLICE_REBOOT, slice_reboot, "slice.reboot", NAMES_SLICE)                                     \
+    X(SLICE_PAUSE, slice_pause, "slice.pause", NAMES_SLICE)                                        \
+    X(SLICE_UNPAUSE, slice_unpause, "slice.unpause", NAMES_SLICE)                                  \
+    X(SLICE_RESIZE, slice_resize, "slice.resize", NAMES_SLICE)                                     \
+    X(SLICE_TERMINATE, slice_terminate, "slice.terminate", NAMES_SLICE)                            \
+    X(SLICE_CONSOLE, slice_console, "slice.console", NAMES_SLICE)                                  \
+    X(SNAPSHOT_CREATE, snapshot_create, "snapshot.create", NAMES_SLICE)                            \
+    X(SNAPSHOT_REVERT, snapshot_revert, "snapshot.revert", NAMES_SLICE)                            \
+    X(SNAPSHOT_DELETE, snapshot_delete, "snapshot.delete", NAMES_SLICE)                            \
+    X(SNAPSHOT_EXPORT, snapshot_export, "snapshot.export", NAMES_SLICE)                            \
+    X(IMAGE_FETCH, image_fetch, "image.fetch", NAMES_NO_SLICE)                                     \
+    X(IMAGE_DELETE, image_delete, "image.delete", NAMES_NO_SLICE)                                  \
+    X(VOLUME_CREATE, volume_create, "volume.create", NAMES_NO_SLICE)                               \
+    X(VOLUME_ATTACH, volume_attach, "volume.attach", NAMES_SLICE)                                  \
+    X(VOLUME_DETACH, volume_detach, "volume.detach", MAY_NAME_SLICE)                               \
+    X(VOLUME_RESIZE, volume_resize, "volume.resize", NAMES_NO_SLICE)                               \
+    X(VOLUME_DELETE, volume_delete, "volume.delete", NAMES_NO_SLICE)                               \
+    X(NODE_REPORT, node_report, "node.report", NAMES_NO_SLICE)                                     \
+    X(REQUEST_CANCEL, request_cancel, "request.cancel", NAMES_NO_SLICE)                            \
+    X(NODE_DRAIN, node_drain, "node.drain", NAMES_NO_SLICE)                                        \
+    X(NODE_REBOOT, node_reboot, "node.reboot", NAMES_NO_SLICE)
 
 enum operation {
-#define X(name, text) OP_##name,
+#define X(name, row, text, scope) OP_##name,
     OPERATIONS(X)
 #undef X
         OP_COUNT

@@ -14,6 +14,7 @@
 #include "model/slice.h"
 #include "model/snapshot.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "store/must.h"
 #include "store/store.h"
 

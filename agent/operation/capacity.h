@@ -9,6 +9,7 @@
 #include "model/slice.h"
 #include "model/snapshot.h"
 #include "operation/task.h"
+#include "operation/type.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -12,6 +12,7 @@
 #include "model/snapshot.h"
 #include "operation/capacity.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/steps.h"
 #include "store/must.h"

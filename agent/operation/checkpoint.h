@@ -7,6 +7,7 @@
 #include "model/slice.h"
 #include "model/snapshot.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/steps.h"
 

@@ -1,15 +1,39 @@
-/* slice.console that does not stay: what the slice printed. */
+/* slice.console. */
 #include "operation/console.h"
 
 #include "backend/console_log.h"
 #include "base/err.h"
 #include "base/memory.h"
 #include "model/arguments.h"
+#include "model/nic.h"
+#include "model/slice.h"
 #include "operation/task.h"
+#include "operation/type.h"
+#include "plan/facts.h"
 
 #define CONSOLE_ANSWER_BYTES (2u << 20)
 
-int console_answer(struct task *task, json_t **result, struct err *err)
+bool console_args(const struct task *task, struct console_args *args)
+{
+    return console_parse(task->record.request.args, args, NULL) == 0;
+}
+
+static bool console_stays(const struct task *task)
+{
+    struct console_args args;
+    return console_args(task, &args) && args.follow_seconds > 0;
+}
+
+static int console_prepare(struct task *task, struct slice *slice, struct plan_facts *facts,
+                           struct err *err)
+{
+    struct console_args args;
+    (void)slice;
+    (void)facts;
+    return console_parse(task->record.request.args, &args, err);
+}
+
+static int console_answer(struct task *task, json_t **result, struct err *err)
 {
     struct console_args args;
     bool truncated = false;
@@ -31,3 +55,11 @@ int console_answer(struct task *task, json_t **result, struct err *err)
         *result = NULL;
     }
 }
+
+const struct operation_type operation_slice_console = {
+    .traits = OPERATION_LOOKS,
+    .needs = NEEDS_SLICE,
+    .prepare = console_prepare,
+    .answer = console_answer,
+    .stays = console_stays,
+};

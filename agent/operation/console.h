@@ -1,12 +1,14 @@
-/* slice.console: the answer. */
+/* slice.console. */
 #ifndef SLICENODE_OPERATION_CONSOLE_H
 #define SLICENODE_OPERATION_CONSOLE_H
 
-#include "base/err.h"
+#include "model/arguments.h"
 #include "operation/task.h"
+#include "operation/type.h"
 
-#include <jansson.h>
+#include <stdbool.h>
 
-int console_answer(struct task *task, json_t **result, struct err *err);
+/* Its arguments; false when they are wrong. */
+bool console_args(const struct task *task, struct console_args *args);
 
 #endif

@@ -1,27 +1,20 @@
 /* snapshot.export: what is checked before, who waits for whom, and the answer. */
-#include "operation/export.h"
-
+#include "model/export.h"
 #include "base/err.h"
 #include "base/memory.h"
-#include "model/export.h"
+#include "model/nic.h"
+#include "model/slice.h"
 #include "model/snapshot.h"
+#include "operation/snapshot.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
+#include "plan/snapshot.h"
+#include "plan/steps.h"
 #include "step/worker.h"
 #include "store/must.h"
 #include "store/store.h"
-
-#include <string.h>
-
-static int find(struct task *task, const char *id, struct snapshot *snapshot, struct err *err)
-{
-    const char *slice = task->record.request.slice;
-    int found = must(store_snapshot_find(task->tasks->config.store, id, snapshot, err), err);
-    if (!found || strcmp(snapshot->slice, slice) != 0)
-        return err_set(err, ERR_SNAPSHOT_NOT_FOUND, "slice %s has no snapshot %s", slice, id);
-    return 0;
-}
 
 static int check(const struct task *task, const struct export_args *args,
                  const struct snapshot *snapshot, const struct snapshot *since, struct err *err)
@@ -39,35 +32,44 @@ static int check(const struct task *task, const struct export_args *args,
     return 0;
 }
 
-int task_prepare_export(struct task *task, struct err *err)
+static int export_prepare(struct task *task, struct slice *slice, struct plan_facts *facts,
+                          struct err *err)
 {
     struct export_args args;
     struct snapshot snapshot, since;
-    struct plan_facts facts = {.snapshots = &snapshot, .snapshot_count = 1};
+    facts->snapshots = &snapshot;
+    facts->snapshot_count = 1;
     if (export_parse(task->record.request.args, &args, err) < 0 ||
-        find(task, args.snapshot, &snapshot, err) < 0 ||
-        (args.since[0] && find(task, args.since, &since, err) < 0))
+        snapshot_find(task, slice, args.snapshot, &snapshot, err) < 0 ||
+        (args.since[0] && snapshot_find(task, slice, args.since, &since, err) < 0))
         return -1;
-    facts.since = args.since[0] ? &since : NULL;
-    if (check(task, &args, &snapshot, facts.since, err) < 0)
+    facts->since = args.since[0] ? &since : NULL;
+    if (check(task, &args, &snapshot, facts->since, err) < 0)
         return -1;
-    plan_make(OP_SNAPSHOT_EXPORT, &facts, &task->plan);
+    plan_make(plan_export, facts, &task->plan);
     return 0;
 }
 
-bool task_load_export(struct task *task, struct worker_export *export)
+static void export_load(struct task *task, struct worker_more *more)
 {
-    const struct store *store = task->tasks->config.store;
     struct err err;
-    if (!task_is_export(task) || export_parse(task->record.request.args, &export->args, &err) < 0 ||
-        must(store_snapshot_find((struct store *)(uintptr_t)store, export->args.snapshot,
-                                 &export->snapshot, &err),
-             &err) == 0)
-        return false;
-    return true;
+    more->has_export = export_parse(task->record.request.args, &more->export, &err) == 0 &&
+                       must(store_snapshot_find(task->tasks->config.store, more->export.snapshot,
+                                                &more->snapshot, &err),
+                            &err) == 1;
+    more->has_snapshot = more->has_export;
 }
 
-json_t *task_export_result(struct task *task)
+static int export_end_step(struct task *task, const struct step *step, const json_t *output,
+                           struct err *err)
+{
+    (void)err;
+    if (step->kind == STEP_SNAPSHOT_EXPORT)
+        json_object_set(task->record.scratch, "export", (json_t *)(uintptr_t)output);
+    return 0;
+}
+
+static json_t *export_result(struct task *task)
 {
     struct export_args args;
     struct err err;
@@ -81,3 +83,17 @@ json_t *task_export_result(struct task *task)
     json_object_update(result, sent);
     return result;
 }
+
+static void export_done(struct task *task, json_t **result)
+{
+    *result = export_result(task);
+}
+
+const struct operation_type operation_snapshot_export = {
+    .traits = OPERATION_READS_SNAPSHOT | OPERATION_SENDS,
+    .needs = NEEDS_DOMAIN,
+    .prepare = export_prepare,
+    .end_step = export_end_step,
+    .done = export_done,
+    .load = export_load,
+};

@@ -1,26 +1,19 @@
-/* Before a request runs that brings or removes an image, or needs one. */
+/* What operations on images have in common. */
 #include "operation/image.h"
 
 #include "base/err.h"
-#include "base/ident.h"
 #include "base/memory.h"
 #include "capacity/admit.h"
 #include "model/image.h"
-#include "model/nic.h"
-#include "model/slice.h"
 #include "operation/capacity.h"
-#include "operation/node.h"
 #include "operation/task.h"
-#include "plan/facts.h"
-#include "plan/plan.h"
+#include "operation/type.h"
 #include "plan/steps.h"
 #include "store/must.h"
 #include "store/outbox.h"
 #include "store/store.h"
 
 #include <string.h>
-
-#define KERNEL_LIMIT_BYTES (512 * MIB)
 
 static void tell_image(struct task *task, const struct image *image, const char *state)
 {
@@ -93,60 +86,6 @@ uint64_t task_import_bytes(const struct image *image)
     return image->format > IMAGE_FORMAT_RAW ? 2 * image->transfer_bytes : image->transfer_bytes;
 }
 
-int task_prepare_fetch(struct task *task, struct err *err)
-{
-    struct image image;
-    struct capacity capacity;
-    struct plan_facts facts = {.image = &image, .image_limit_bytes = KERNEL_LIMIT_BYTES};
-    if (image_parse(task->record.request.args, &image, err) < 0 ||
-        task_refuse_drained(task, "new images", err) < 0)
-        return -1;
-    struct image present;
-    if (must(store_image_find(task->tasks->config.store, image.id, &present, err), err) == 1)
-        return err_set(err, ERR_IMAGE_EXISTS, "image %s is here already", image.id);
-    if (task_disk_capacity(task->tasks, &capacity, err) < 0)
-        return -1;
-    if (image.kind == IMAGE_DISK) {
-        if (admit_disk(&capacity, task_import_bytes(&image), "the image", err) < 0)
-            return -1;
-        facts.image_limit_bytes =
-            (admit_disk_free_bytes(&capacity) + task_spare_bytes(task->tasks)) / MIB * MIB;
-    } else if (!capacity.storage) {
-        return err_set(err, ERR_STORAGE_MISSING, "the node has no storage to keep a kernel on");
-    }
-    task_put_new_image(task, &image);
-    facts.scratch_id = task_scratch_id(task, &image);
-    plan_make(OP_IMAGE_FETCH, &facts, &task->plan);
-    return 0;
-}
-
-int task_prepare_image_delete(struct task *task, struct err *err)
-{
-    struct store *store = task->tasks->config.store;
-    char id[UUID_TEXT_BYTES];
-    struct image image;
-    const struct slice *const *slices;
-    size_t count;
-    bool used = false;
-    if (image_delete_parse(task->record.request.args, id, err) < 0)
-        return -1;
-    if (must(store_image_find(store, id, &image, err), err) == 0)
-        return err_set(err, ERR_IMAGE_NOT_FOUND, "there is no image %s", id);
-    if (task_image_shared(task, id))
-        return err_set(err, ERR_IMAGE_IN_USE, "a request uses image %s", id);
-    must(store_slices(store, &slices, &count, err), err);
-    for (size_t i = 0; i < count; i++)
-        used |= slices[i]->boot == BOOT_KERNEL &&
-                (strcmp(slices[i]->kernel, id) == 0 || strcmp(slices[i]->ramdisk, id) == 0);
-    if (used)
-        return err_set(err, ERR_IMAGE_IN_USE, "a slice starts from image %s", id);
-    struct plan_facts facts = {.image = &image};
-    image.ready = false;
-    must(store_image_put(store, &image, err), err);
-    plan_make(OP_IMAGE_DELETE, &facts, &task->plan);
-    return 0;
-}
-
 bool image_find(struct task *task, struct image *image)
 {
     struct err err;
@@ -160,7 +99,7 @@ static void image_put(struct task *task, const struct image *image)
     must(store_image_put(task->tasks->config.store, image, &err), &err);
 }
 
-bool task_keeps(struct task *task, const struct step *step)
+bool image_keeps(struct task *task, const struct step *step)
 {
     struct image image;
     return (step->kind == STEP_IMAGE_IMPORT || step->kind == STEP_FILE_IMPORT) &&
@@ -185,9 +124,12 @@ static int check_room(struct task *task, struct err *err)
 
 /* Its space counts before the image is used: when there is not enough, it is not taken as ready and
  * goes with the undo. */
-int image_imported(struct task *task, const json_t *output, struct err *err)
+int image_end_step(struct task *task, const struct step *step, const json_t *output,
+                   struct err *err)
 {
     struct image image;
+    if (step->kind != STEP_IMAGE_IMPORT && step->kind != STEP_FILE_IMPORT)
+        return 0;
     if (!image_find(task, &image))
         return 0;
     image.size_bytes = output_number(output, "size_bytes");
@@ -208,7 +150,7 @@ int image_imported(struct task *task, const json_t *output, struct err *err)
     return 0;
 }
 
-int task_apply_progress(struct task *task, uint64_t mapped_bytes, struct err *err)
+int image_progress(struct task *task, uint64_t mapped_bytes, struct err *err)
 {
     struct image image;
     if (!mapped_bytes || !image_find(task, &image) || image.ready ||

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "model/image.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/steps.h"
 
 #include <jansson.h>
@@ -19,16 +20,15 @@ int task_check_kernel(struct task *task, const char *id, enum image_kind kind, s
  * store has. */
 int task_find_image(struct task *task, struct image *asked, bool *ready, struct err *err);
 void task_put_new_image(struct task *task, struct image *image);
-int task_prepare_fetch(struct task *task, struct err *err);
-int task_prepare_image_delete(struct task *task, struct err *err);
 
 /* The image that the request concerns. */
 bool image_find(struct task *task, struct image *image);
-int image_imported(struct task *task, const json_t *output, struct err *err);
-/* So much of it has come; -1 with `short_bytes` when that is more than there is room for. */
-int task_apply_progress(struct task *task, uint64_t mapped_bytes, struct err *err);
-/* A step's work that stays when the request fails: an image that has come whole and right. */
-bool task_keeps(struct task *task, const struct step *step);
+/* As in struct operation_type. */
+int image_end_step(struct task *task, const struct step *step, const json_t *output,
+                   struct err *err);
+int image_progress(struct task *task, uint64_t mapped_bytes, struct err *err);
+bool image_keeps(struct task *task, const struct step *step);
+/* Forgets it and tells its new state. */
 void image_forget(struct task *task, const char *state, const struct err *error);
 
 #endif

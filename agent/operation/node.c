@@ -7,7 +7,9 @@
 #include "model/nic.h"
 #include "model/slice.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/facts.h"
+#include "plan/node.h"
 #include "plan/plan.h"
 #include "store/must.h"
 #include "store/store.h"
@@ -33,7 +35,7 @@ int task_refuse_drained(struct task *task, const char *what, struct err *err)
                    what);
 }
 
-int task_answer_drain(struct task *task, json_t **result, struct err *err)
+static int drain_answer(struct task *task, json_t **result, struct err *err)
 {
     const struct tasks_config *config = &task->tasks->config;
     struct err store_error;
@@ -52,19 +54,52 @@ int task_answer_drain(struct task *task, json_t **result, struct err *err)
     return 0;
 }
 
-int task_prepare_reboot(struct task *task, struct err *err)
+static int node_reboot_prepare(struct task *task, struct slice *none, struct plan_facts *facts,
+                               struct err *err)
 {
-    struct plan_facts facts = {0};
-    if (no_args_parse(task->record.request.args, err) < 0)
-        return -1;
-    plan_make(OP_NODE_REBOOT, &facts, &task->plan);
+    (void)none;
+    (void)err;
+    plan_make(plan_node_reboot, facts, &task->plan);
     return 0;
 }
 
-void task_recover_reboot(struct task *task)
+static void node_reboot_recover(struct task *task)
 {
     const char *before = json_string_value(json_object_get(task->record.scratch, "boot_id"));
-    if (task->record.request.operation == OP_NODE_REBOOT && before &&
-        strcmp(before, task->tasks->config.boot_id) != 0)
+    if (before && strcmp(before, task->tasks->config.boot_id) != 0)
         task->record.step = (unsigned)task->plan.count;
 }
+
+static void node_reboot_done(struct task *task, json_t **result)
+{
+    *result = json_pack("{s:s}", "boot_id", task->tasks->config.boot_id);
+}
+
+static int report_answer(struct task *task, json_t **result, struct err *err)
+{
+    const struct tasks_config *config = &task->tasks->config;
+    (void)err;
+    *result = config->report(config->context);
+    return 0;
+}
+
+const struct operation_type operation_node_report = {
+    .traits = OPERATION_NO_ARGUMENTS,
+    .answer = report_answer,
+};
+
+const struct operation_type operation_node_drain = {
+    .answer = drain_answer,
+};
+
+const struct operation_type operation_node_reboot = {
+    .traits = OPERATION_NO_ARGUMENTS | OPERATION_ENDS_WITH_MACHINE,
+    .prepare = node_reboot_prepare,
+    .done = node_reboot_done,
+    .recover = node_reboot_recover,
+};
+
+/* It is carried out by task/cancel.c, as soon as it comes. */
+const struct operation_type operation_request_cancel = {
+    .traits = OPERATION_AT_ONCE,
+};

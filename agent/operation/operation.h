@@ -4,8 +4,11 @@
 #define SLICENODE_OPERATION_OPERATION_H
 
 #include "base/err.h"
+#include "model/request.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/steps.h"
+#include "step/worker.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -24,5 +27,17 @@ int task_apply_end(struct task *task, const struct step *step, const json_t *out
 int task_answer(struct task *task, json_t **result, struct err *err);
 void task_apply_done(struct task *task, json_t **result);
 void task_apply_failed(struct task *task);
+
+/* So many bytes of the pool are written so far; -1 when they are too many. */
+int task_apply_progress(struct task *task, uint64_t mapped_bytes, struct err *err);
+/* Whether what the step has done stays when the request fails. */
+bool task_keeps(struct task *task, const struct step *step);
+/* It was under way when the agent ended. */
+void task_recover(struct task *task);
+/* What the worker needs beyond the slice, the image and the volumes. */
+void task_load(struct task *task, struct worker_more *more);
+
+/* The row of an operation. */
+const struct operation_type *operation_row(enum operation operation);
 
 #endif

@@ -1,12 +1,10 @@
 /* slice.provision. */
-#include "operation/provision.h"
-
+#include "model/provision.h"
 #include "base/err.h"
 #include "base/memory.h"
 #include "capacity/admit.h"
 #include "model/image.h"
 #include "model/nic.h"
-#include "model/provision.h"
 #include "model/request.h"
 #include "model/size.h"
 #include "model/slice.h"
@@ -14,9 +12,13 @@
 #include "operation/capacity.h"
 #include "operation/image.h"
 #include "operation/node.h"
+#include "operation/slice.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
+#include "plan/slice.h"
+#include "plan/steps.h"
 #include "store/must.h"
 #include "store/store.h"
 
@@ -81,7 +83,8 @@ static int admit_provision(struct task *task, struct slice *slice, struct image 
     return admit_disk(&capacity, disk, "the slice", err);
 }
 
-int provision_prepare(struct task *task, struct err *err)
+static int provision_prepare(struct task *task, struct slice *none, struct plan_facts *facts,
+                             struct err *err)
 {
     const struct request *request = &task->record.request;
     struct store *store = task->tasks->config.store;
@@ -89,6 +92,7 @@ int provision_prepare(struct task *task, struct err *err)
     struct image image = {0};
     struct snapshot snapshot = {0};
     bool ready;
+    (void)none;
     if (provision_parse(request->slice, request->args, &slice, &image, err) < 0)
         return -1;
     if (task_refuse_drained(task, "new slices", err) < 0) {
@@ -111,24 +115,24 @@ int provision_prepare(struct task *task, struct err *err)
     slice.disk_thin_id = task_next_thin_id(task);
     slice.seed_thin_id = task_next_thin_id(task);
     task_slice_put(task, &slice);
-    struct plan_facts facts = {.slice = &slice,
-                               .image = slice.snapshot[0] ? NULL : &image,
-                               .snapshots = &snapshot,
-                               .snapshot_count = 1,
-                               .image_ready = ready,
-                               .image_limit_bytes = slice.disk_gib * GIB,
-                               .scratch_id = ready ? 0 : task_scratch_id(task, &image)};
-    plan_make(OP_SLICE_PROVISION, &facts, &task->plan);
+    *facts = (struct plan_facts){.slice = &slice,
+                                 .image = slice.snapshot[0] ? NULL : &image,
+                                 .snapshots = &snapshot,
+                                 .snapshot_count = 1,
+                                 .image_ready = ready,
+                                 .image_limit_bytes = slice.disk_gib * GIB,
+                                 .scratch_id = ready ? 0 : task_scratch_id(task, &image)};
+    plan_make(plan_provision, facts, &task->plan);
     slice_free(&slice);
     return 0;
 }
 
 /* An image that was fetched for this slice is known in size only now. */
-int provision_enter_clone(struct task *task, struct err *err)
+static int provision_begin_step(struct task *task, const struct step *step, struct err *err)
 {
     struct slice slice;
     struct image image;
-    if (task->record.request.operation != OP_SLICE_PROVISION || !image_find(task, &image) ||
+    if (step->kind != STEP_DISK_CLONE || !image_find(task, &image) ||
         !task_slice_find(task, &slice))
         return 0;
     int fits = check_image_size(&slice, &image, err);
@@ -136,7 +140,14 @@ int provision_enter_clone(struct task *task, struct err *err)
     return fits;
 }
 
-void provision_failed(struct task *task)
+static int provision_end_step(struct task *task, const struct step *step, const json_t *output,
+                              struct err *err)
+{
+    return step->kind == STEP_IMAGE_IMPORT ? image_end_step(task, step, output, err)
+                                           : slice_end_step(task, step, output, err);
+}
+
+static void provision_failed(struct task *task)
 {
     struct slice slice;
     struct image image;
@@ -149,3 +160,15 @@ void provision_failed(struct task *task)
         !image.ready)
         image_forget(task, "failed", &task->record.error);
 }
+
+const struct operation_type operation_slice_provision = {
+    .traits = OPERATION_MAKES_SLICE | OPERATION_READS_SNAPSHOT | OPERATION_FETCHES,
+    .image_in = "image",
+    .prepare = provision_prepare,
+    .begin_step = provision_begin_step,
+    .end_step = provision_end_step,
+    .progress = image_progress,
+    .keeps = image_keeps,
+    .done = slice_done,
+    .failed = provision_failed,
+};

@@ -1,8 +1,6 @@
 /* slice.resize: what is allowed, what the store says from when on, and the answer. The new sizes are
  * in the store, and so reserved, before the domain is touched; the domain's own stay beside them
  * until it has changed. */
-#include "operation/resize.h"
-
 #include "base/err.h"
 #include "base/memory.h"
 #include "capacity/admit.h"
@@ -12,8 +10,10 @@
 #include "operation/capacity.h"
 #include "operation/slice_result.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
+#include "plan/slice.h"
 #include "plan/steps.h"
 
 /* --- Before -------------------------------------------------------------------------------------- */
@@ -48,8 +48,8 @@ static void remember(struct task *task, const struct slice *slice)
     json_object_set_new(scratch, "applied", json_object());
 }
 
-int task_prepare_resize(struct task *task, struct slice *slice, struct plan_facts *facts,
-                        struct err *err)
+static int resize_prepare(struct task *task, struct slice *slice, struct plan_facts *facts,
+                          struct err *err)
 {
     struct slice wanted = *slice; /* what it owns stays the original's */
     struct resize_args *args = &facts->resize;
@@ -74,14 +74,14 @@ int task_prepare_resize(struct task *task, struct slice *slice, struct plan_fact
     remember(task, slice);
     task_slice_put(task, &wanted);
     facts->slice = &wanted;
-    plan_make(OP_SLICE_RESIZE, facts, &task->plan);
+    plan_make(plan_resize, facts, &task->plan);
     facts->slice = slice;
     return 0;
 }
 
 /* --- After a step -------------------------------------------------------------------------------- */
 
-void task_apply_resized(struct task *task, const struct step *step, const json_t *output)
+static void resized(struct task *task, const struct step *step, const json_t *output)
 {
     json_t *applied = json_object_get(task->record.scratch, "applied");
     bool now = step->kind == STEP_DISK_GROW || json_is_true(json_object_get(output, "now"));
@@ -89,8 +89,6 @@ void task_apply_resized(struct task *task, const struct step *step, const json_t
                        : step->kind == STEP_DOMAIN_MEMORY ? "memory_mib"
                                                           : "disk_gib";
     struct slice slice;
-    if (task->record.request.operation != OP_SLICE_RESIZE)
-        return;
     json_object_set_new(applied, name, json_string(now ? "now" : "next_start"));
     if (!now || step->kind == STEP_DISK_GROW || !task_slice_find(task, &slice))
         return;
@@ -102,9 +100,27 @@ void task_apply_resized(struct task *task, const struct step *step, const json_t
     slice_free(&slice);
 }
 
+static int resize_begin_step(struct task *task, const struct step *step, struct err *err)
+{
+    (void)err;
+    if (step->kind == STEP_DISK_ACTIVATE && step->flag)
+        json_object_set_new(task->record.scratch, "disk_begun", json_true());
+    return 0;
+}
+
+static int resize_end_step(struct task *task, const struct step *step, const json_t *output,
+                           struct err *err)
+{
+    (void)err;
+    if (step->kind == STEP_DOMAIN_VCPUS || step->kind == STEP_DOMAIN_MEMORY ||
+        step->kind == STEP_DISK_GROW)
+        resized(task, step, output);
+    return 0;
+}
+
 /* --- At the end ---------------------------------------------------------------------------------- */
 
-void task_apply_resize_done(struct task *task, json_t **result)
+static void resize_done(struct task *task, json_t **result)
 {
     static const char *const names[] = {"vcpus", "memory_mib", "disk_gib"};
     json_t *applied = json_object();
@@ -125,7 +141,7 @@ static uint64_t former(const struct task *task, const char *name)
 
 /* All is as before, but a disk that has begun to grow is still to grow: the slice may have seen its
  * new size, and has it at its next start at the latest. */
-void task_apply_resize_failed(struct task *task)
+static void resize_failed(struct task *task)
 {
     struct slice slice;
     if (!task_slice_find(task, &slice))
@@ -141,3 +157,12 @@ void task_apply_resize_failed(struct task *task)
     task_slice_put(task, &slice);
     slice_free(&slice);
 }
+
+const struct operation_type operation_slice_resize = {
+    .needs = NEEDS_DOMAIN,
+    .prepare = resize_prepare,
+    .begin_step = resize_begin_step,
+    .end_step = resize_end_step,
+    .done = resize_done,
+    .failed = resize_failed,
+};

@@ -1,4 +1,4 @@
-/* start, stop, reboot, pause, unpause and terminate: what is allowed, what the store says from when on, and the end. */
+/* What operations on a slice have in common. */
 #include "operation/slice.h"
 
 #include "backend/backend.h"
@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "capacity/admit.h"
-#include "model/arguments.h"
 #include "model/nic.h"
 #include "model/request.h"
 #include "model/size.h"
@@ -17,13 +16,12 @@
 #include "operation/checkpoint.h"
 #include "operation/slice_result.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/facts.h"
-#include "plan/plan.h"
 #include "plan/steps.h"
 #include "store/must.h"
 #include "store/store.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* --- Before ------------------------------------------------------------------------------------------ */
@@ -49,7 +47,8 @@ int task_find_domain(struct task *task, const char *slice, struct plan_facts *fa
 static bool is_started(const struct task *task, const char *slice)
 {
     for (const struct task *other = task->tasks->first; other; other = other->next)
-        if (other != task && other->prepared && !task_is_console(other) && !task_is_export(other) &&
+        if (other != task && other->prepared &&
+            !task_has(other, OPERATION_LOOKS | OPERATION_SENDS) &&
             strcmp(other->record.request.slice, slice) == 0)
             return true;
     return false;
@@ -72,7 +71,7 @@ static void count_started(struct task *task, struct capacity *capacity)
         task_reverts_memory_mib(task->tasks, task->record.request.slice);
 }
 
-static int admit_start(struct task *task, const struct slice *slice, struct err *err)
+int slice_admit_start(struct task *task, const struct slice *slice, struct err *err)
 {
     struct capacity capacity;
     if (tasks_capacity(task->tasks, slice->id, &capacity, err) < 0)
@@ -84,68 +83,19 @@ static int admit_start(struct task *task, const struct slice *slice, struct err 
     return admit_memory(&capacity, slice, err);
 }
 
-/* start, stop and reboot; what is so already gets an empty plan. */
-int slice_prepare_run(struct task *task, struct slice *slice, struct plan_facts *facts,
-                      struct err *err)
+/* What the node does by itself changes neither what is wanted nor what went wrong. */
+void slice_wish(struct task *task, struct slice *slice, bool running)
 {
-    enum operation operation = task->record.request.operation;
-    bool runs = facts->domain && !facts->shut_down;
-    if (operation == OP_SLICE_START
-            ? json_object_size(task->record.request.args) > 0 &&
-                  err_set(err, ERR_UNKNOWN_FIELD, "slice.start takes no arguments") < 0
-            : stop_parse(task->record.request.args, &facts->stop, err) < 0)
-        return -1;
-    if (operation == OP_SLICE_REBOOT && !facts->domain && !task->record.internal)
-        return err_set(err, ERR_SLICE_STATE, "slice %s is %s, not running", slice->id,
-                       slice_state_name(slice->state));
-    if (operation != OP_SLICE_STOP && !runs && admit_start(task, slice, err) < 0)
-        return -1;
-    /* What the node does by itself changes neither what is wanted nor what went wrong. */
-    if (!task->record.internal) {
-        slice->desired_running = operation != OP_SLICE_STOP;
-        slice->error = (struct err){0};
-        task_slice_put(task, slice);
-    }
-    bool nothing = operation == OP_SLICE_START ? runs && !facts->paused : false;
-    if (!nothing)
-        plan_make(operation, facts, &task->plan);
-    return 0;
-}
-
-/* What is so already gets an empty plan. */
-int slice_prepare_pause(struct task *task, struct slice *slice, struct plan_facts *facts,
-                        struct err *err)
-{
-    enum operation operation = task->record.request.operation;
-    if (no_args_parse(task->record.request.args, err) < 0)
-        return -1;
-    if (!facts->domain || facts->shut_down)
-        return err_set(err, ERR_SLICE_STATE, "slice %s is %s, not running", slice->id,
-                       slice_state_name(facts->domain ? SLICE_STOPPED : slice->state));
-    if (facts->paused != (operation == OP_SLICE_PAUSE))
-        plan_make(operation, facts, &task->plan);
-    return 0;
-}
-
-int slice_prepare_terminate(struct task *task, struct slice *slice, struct plan_facts *facts)
-{
-    struct snapshot *snapshots;
-    struct err err;
-    slice->state = SLICE_TERMINATING;
-    slice->desired_running = false;
+    if (task->record.internal)
+        return;
+    slice->desired_running = running;
+    slice->error = (struct err){0};
     task_slice_put(task, slice);
-    must(store_snapshots(task->tasks->config.store, slice->id, &snapshots, &facts->snapshot_count,
-                         &err),
-         &err);
-    facts->snapshots = snapshots;
-    plan_make(OP_SLICE_TERMINATE, facts, &task->plan);
-    free(snapshots);
-    return 0;
 }
 
 /* --- While it runs ------------------------------------------------------------------------------------ */
 
-void slice_domain_started(struct task *task, int domain_id)
+static void domain_started(struct task *task, int domain_id)
 {
     struct slice slice;
     if (!task_slice_find(task, &slice))
@@ -156,7 +106,7 @@ void slice_domain_started(struct task *task, int domain_id)
     slice_free(&slice);
 }
 
-void slice_disk_swapped(struct task *task, uint32_t thin_id)
+static void disk_swapped(struct task *task, uint32_t thin_id)
 {
     struct slice slice;
     if (!task_slice_find(task, &slice))
@@ -171,10 +121,39 @@ void slice_disk_swapped(struct task *task, uint32_t thin_id)
     slice_free(&slice);
 }
 
-void slice_volume_removed(struct task *task, uint32_t thin_id)
+static void volume_removed(struct task *task, uint32_t thin_id)
 {
     if (output_number(task->record.scratch, "replaced") == thin_id)
         json_object_del(task->record.scratch, "replaced");
+}
+
+int slice_end_step(struct task *task, const struct step *step, const json_t *output,
+                   struct err *err)
+{
+    (void)err;
+    switch (step->kind) {
+    case STEP_DOMAIN_START:
+        domain_started(task, (int)output_number(output, "domain_id"));
+        break;
+    case STEP_DOMAIN_RUN:
+        domain_started(task, (int)json_integer_value(json_object_get(output, "domain_id")));
+        break;
+    case STEP_DOMAIN_DESTROY:
+        domain_started(task, -1);
+        break;
+    case STEP_DISK_SWAP:
+        disk_swapped(task, step->thin_id);
+        break;
+    case STEP_VOLUME_REMOVE:
+        volume_removed(task, step->thin_id);
+        break;
+    case STEP_DOMAIN_WAIT:
+        json_object_set(task->record.scratch, "forced", json_object_get(output, "forced"));
+        break;
+    default:
+        break;
+    }
+    return 0;
 }
 
 /* --- Carried out ----------------------------------------------------------------------------------- */
@@ -222,20 +201,6 @@ void slice_done(struct task *task, json_t **result)
         *result = json_pack("{s:o, s:O}", "slice", *result, "forced", forced);
     else if (*result)
         *result = json_pack("{s:o}", "slice", *result);
-}
-
-void slice_terminated(struct task *task)
-{
-    struct store *store = task->tasks->config.store;
-    const char *slice = task->record.request.slice;
-    struct snapshot *snapshots;
-    size_t count;
-    struct err err;
-    must(store_snapshots(store, slice, &snapshots, &count, &err), &err);
-    for (size_t i = 0; i < count; i++)
-        must(store_snapshot_delete(store, snapshots[i].id, &err), &err);
-    free(snapshots);
-    must(store_slice_delete(store, slice, &err), &err);
 }
 
 /* --- Not carried out ------------------------------------------------------------------------------- */

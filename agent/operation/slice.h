@@ -1,4 +1,4 @@
-/* What is done with a slice: start, stop, reboot, pause, unpause, terminate. */
+/* What operations on a slice have in common: what is checked before, what the store learns, and the end. */
 #ifndef SLICENODE_OPERATION_SLICE_H
 #define SLICENODE_OPERATION_SLICE_H
 
@@ -6,28 +6,25 @@
 #include "model/nic.h"
 #include "model/slice.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/facts.h"
+#include "plan/steps.h"
 
 #include <jansson.h>
-#include <stdint.h>
+#include <stdbool.h>
 
 /* Whether the slice has a domain now, and whether that has ended. */
 int task_find_domain(struct task *task, const char *slice, struct plan_facts *facts,
                      struct err *err);
+/* Whether there is memory for its domain, and storage. */
+int slice_admit_start(struct task *task, const struct slice *slice, struct err *err);
+/* It is to run or not from now on, and all is well with it. */
+void slice_wish(struct task *task, struct slice *slice, bool running);
 
-int slice_prepare_run(struct task *task, struct slice *slice, struct plan_facts *facts,
-                      struct err *err);
-int slice_prepare_pause(struct task *task, struct slice *slice, struct plan_facts *facts,
-                        struct err *err);
-int slice_prepare_terminate(struct task *task, struct slice *slice, struct plan_facts *facts);
-
-/* The slice has another domain, or none: -1. */
-void slice_domain_started(struct task *task, int domain_id);
-void slice_disk_swapped(struct task *task, uint32_t thin_id);
-void slice_volume_removed(struct task *task, uint32_t thin_id);
-
+/* As in struct operation_type. */
+int slice_end_step(struct task *task, const struct step *step, const json_t *output,
+                   struct err *err);
 void slice_done(struct task *task, json_t **result);
-void slice_terminated(struct task *task);
 void slice_failed(struct task *task);
 
 #endif

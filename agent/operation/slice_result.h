@@ -5,6 +5,7 @@
 #include "model/nic.h"
 #include "model/slice.h"
 #include "operation/task.h"
+#include "operation/type.h"
 
 #include <jansson.h>
 

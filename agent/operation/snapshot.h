@@ -1,22 +1,20 @@
-/* Snapshots. */
+/* What operations on snapshots have in common. */
 #ifndef SLICENODE_OPERATION_SNAPSHOT_H
 #define SLICENODE_OPERATION_SNAPSHOT_H
 
 #include "base/err.h"
 #include "model/nic.h"
 #include "model/slice.h"
+#include "model/snapshot.h"
 #include "operation/task.h"
-#include "plan/facts.h"
-#include "plan/steps.h"
+#include "operation/type.h"
 
-#include <jansson.h>
-
-int snapshot_prepare(struct task *task, struct slice *slice, struct plan_facts *facts,
-                     struct err *err);
-/* The snapshot is entered before it is taken, so that its space is promised from here on. */
-int snapshot_enter_take(struct task *task, const struct step *step, struct err *err);
-void snapshot_taken(struct task *task, const json_t *output);
+/* A snapshot of that slice. */
+int snapshot_find(struct task *task, const struct slice *slice, const char *id,
+                  struct snapshot *snapshot, struct err *err);
+/* Whether the pool takes anything new. */
+int snapshot_admit(struct task *task, struct err *err);
+/* The store forgets the one that the request names. */
 void snapshot_forget(struct task *task);
-json_t *snapshot_result(struct task *task);
 
 #endif

@@ -5,20 +5,30 @@
 #include "base/ident.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "model/arguments.h"
 #include "model/image.h"
 #include "model/nic.h"
 #include "model/request.h"
 #include "model/slice.h"
+#include "operation/type.h"
 #include "store/must.h"
 #include "store/store.h"
 
 #include <string.h>
 
+bool task_has(const struct task *task, enum operation_trait trait)
+{
+    return task->type->traits & trait;
+}
+
+bool task_stays(const struct task *task)
+{
+    return task->type->stays && task->type->stays(task);
+}
+
 bool task_image_exclusive(const struct task *task)
 {
     struct image image;
-    if (task->record.request.operation != OP_SLICE_PROVISION)
+    if (!task_has(task, OPERATION_MAKES_SLICE))
         return task->image[0];
     return store_image_find(task->tasks->config.store, task->image, &image, NULL) != 1 ||
            !image.ready;
@@ -58,63 +68,41 @@ uint64_t output_number(const json_t *object, const char *name)
     return value > 0 ? (uint64_t)value : 0;
 }
 
-bool task_is_export(const struct task *task)
-{
-    return task->record.request.operation == OP_SNAPSHOT_EXPORT;
-}
-
-bool task_is_console(const struct task *task)
-{
-    return task->record.request.operation == OP_SLICE_CONSOLE;
-}
-
-bool task_console_args(const struct task *task, struct console_args *args)
-{
-    return task_is_console(task) && console_parse(task->record.request.args, args, NULL) == 0;
-}
-
-bool task_stays(const struct task *task)
-{
-    struct console_args args;
-    return task_console_args(task, &args) && args.follow_seconds > 0;
-}
-
-static const char *image_of(const struct request *request)
-{
-    const json_t *holder = request->operation == OP_SLICE_PROVISION
-                               ? json_object_get(request->args, "image")
-                               : request->args;
-    bool concerned = request->operation == OP_SLICE_PROVISION ||
-                     request->operation == OP_IMAGE_FETCH || request->operation == OP_IMAGE_DELETE;
-    const char *id = concerned ? json_string_value(json_object_get(holder, "id")) : NULL;
-    return id && uuid_valid(id) ? id : "";
-}
-
 static const char *snapshot_of(const struct request *request)
 {
     const char *id = json_string_value(json_object_get(request->args, "snapshot"));
     return id && uuid_valid(id) ? id : "";
 }
 
-static const char *volume_of(const struct request *request)
+static const char *image_of(const struct operation_type *type, const struct request *request)
 {
-    bool concerned = strncmp(operation_name(request->operation), "volume.", 7) == 0;
+    const char *in = type->image_in;
+    const json_t *holder = in && in[0] ? json_object_get(request->args, in) : request->args;
+    const char *id = in ? json_string_value(json_object_get(holder, "id")) : NULL;
+    return id && uuid_valid(id) ? id : "";
+}
+
+static const char *volume_of(const struct operation_type *type, const struct request *request)
+{
+    bool concerned = type->traits & OPERATION_OF_VOLUME;
     const char *id = concerned ? json_string_value(json_object_get(request->args, "volume")) : NULL;
     return id && uuid_valid(id) ? id : "";
 }
 
-/* Takes over what `record` owns. */
-struct task *tasks_append(struct tasks *tasks, struct request_record *record)
+struct task *tasks_append(struct tasks *tasks, const struct operation_type *type,
+                          struct request_record *record)
 {
     struct task *task = xcalloc(1, sizeof(*task));
+    const struct request *request = &task->record.request;
     task->tasks = tasks;
+    task->type = type;
     task->output = -1;
     task->record = *record;
     memset(record, 0, sizeof(*record));
-    copy_text(task->image, sizeof(task->image), image_of(&task->record.request));
-    copy_text(task->snapshot, sizeof(task->snapshot), snapshot_of(&task->record.request));
-    copy_text(task->volume, sizeof(task->volume), volume_of(&task->record.request));
-    copy_text(task->slice, sizeof(task->slice), task->record.request.slice);
+    copy_text(task->image, sizeof(task->image), image_of(type, request));
+    copy_text(task->snapshot, sizeof(task->snapshot), snapshot_of(request));
+    copy_text(task->volume, sizeof(task->volume), volume_of(type, request));
+    copy_text(task->slice, sizeof(task->slice), request->slice);
     struct task **place = &tasks->first;
     while (*place)
         place = &(*place)->next;
@@ -125,7 +113,7 @@ struct task *tasks_append(struct tasks *tasks, struct request_record *record)
 bool tasks_slice_busy(const struct tasks *tasks, const char *slice)
 {
     for (const struct task *task = tasks->first; task; task = task->next)
-        if (strcmp(task->slice, slice) == 0 && !task_is_console(task) && !task_is_export(task))
+        if (strcmp(task->slice, slice) == 0 && !task_has(task, OPERATION_LOOKS | OPERATION_SENDS))
             return true;
     return false;
 }
@@ -136,8 +124,8 @@ unsigned tasks_at_work(const struct tasks *tasks)
     for (const struct task *task = tasks->first; task; task = task->next)
         /* The node's reboot waits for the others: it ends with the machine. An export that is cut off
          * is sent again after the next start. */
-        count += !task_is_console(task) && !task_is_export(task) &&
-                 task->record.request.operation != OP_NODE_REBOOT &&
+        count += !task_has(task, OPERATION_LOOKS | OPERATION_SENDS) &&
+                 !task_has(task, OPERATION_ENDS_WITH_MACHINE) &&
                  (task->worker || task->prepared || task->record.internal);
     return count;
 }

@@ -6,9 +6,9 @@
 #include "backend/open.h"
 #include "base/err.h"
 #include "base/ident.h"
-#include "model/arguments.h"
 #include "model/nic.h"
 #include "model/slice.h"
+#include "operation/type.h"
 #include "plan/steps.h"
 #include "process/loop.h"
 #include "process/wire.h"
@@ -54,6 +54,7 @@ struct tasks_config {
 
 struct task {
     struct tasks *tasks;
+    const struct operation_type *type;
     struct request_record record;
     struct plan plan;
     char image[UUID_TEXT_BYTES];    /* that the request concerns; "" for none */
@@ -96,7 +97,9 @@ struct tasks {
 };
 
 /* A new one at the end; takes over what `record` owns. */
-struct task *tasks_append(struct tasks *tasks, struct request_record *record);
+struct task *tasks_append(struct tasks *tasks, const struct operation_type *type,
+                          struct request_record *record);
+bool task_has(const struct task *task, enum operation_trait trait);
 
 /* Whether a request that changes the slice, not only reads its console or a snapshot, runs or waits. */
 bool tasks_slice_busy(const struct tasks *tasks, const char *slice);
@@ -108,11 +111,8 @@ unsigned tasks_count(const struct tasks *tasks);
  * those who follow a console. */
 unsigned tasks_at_work(const struct tasks *tasks);
 
-bool task_is_export(const struct task *task);
-bool task_is_console(const struct task *task);
-/* Whether it is a console that stays. */
+/* Whether it stays without a worker until its time is over. */
 bool task_stays(const struct task *task);
-bool task_console_args(const struct task *task, struct console_args *args);
 /* Whether the image that it concerns must be used by nobody else, or is used by another request. */
 bool task_image_exclusive(const struct task *task);
 bool task_image_shared(const struct task *task, const char *image);

@@ -12,9 +12,11 @@
 #include "operation/capacity.h"
 #include "operation/slice.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
 #include "plan/steps.h"
+#include "plan/volume.h"
 #include "store/must.h"
 #include "store/store.h"
 
@@ -36,11 +38,6 @@ static void put_volume(const struct task *task, const struct volume *volume)
 {
     struct err err;
     must(store_volume_put(store_of(task), volume, &err), &err);
-}
-
-bool task_is_of_volume(const struct task *task)
-{
-    return task->volume[0];
 }
 
 void task_volumes(const struct task *task, struct volume **volumes, size_t *count)
@@ -81,7 +78,7 @@ static int prepare_create(struct task *task, const struct volume_args *args, str
     volume.thin_id = task_next_thin_id(task);
     put_volume(task, &volume);
     struct plan_facts facts = {.volumes = &volume, .volume_count = 1};
-    plan_make(OP_VOLUME_CREATE, &facts, &task->plan);
+    plan_make(plan_volume_create, &facts, &task->plan);
     return 0;
 }
 
@@ -127,7 +124,7 @@ static int prepare_attach(struct task *task, struct volume *volume, struct err *
     if (free_slot(task, &volume->slot, err) < 0 ||
         task_find_domain(task, task->slice, &facts, err) < 0)
         return -1;
-    plan_make(OP_VOLUME_ATTACH, &facts, &task->plan);
+    plan_make(plan_volume_attach, &facts, &task->plan);
     return 0;
 }
 
@@ -142,7 +139,7 @@ static int prepare_detach(struct task *task, struct volume *volume, bool force, 
                        volume->id, volume->slice, named);
     if (task_find_domain(task, volume->slice, &facts, err) < 0)
         return -1;
-    plan_make(OP_VOLUME_DETACH, &facts, &task->plan);
+    plan_make(plan_volume_detach, &facts, &task->plan);
     return 0;
 }
 
@@ -169,7 +166,7 @@ static int prepare_resize(struct task *task, struct volume *volume, uint64_t siz
     if ((size_gib > volume->size_gib && admit_growth(task, volume, size_gib, err) < 0) ||
         (volume->slice[0] && task_find_domain(task, volume->slice, &facts, err) < 0))
         return -1;
-    plan_make(OP_VOLUME_RESIZE, &facts, &task->plan);
+    plan_make(plan_volume_resize, &facts, &task->plan);
     return 0;
 }
 
@@ -182,15 +179,18 @@ static int prepare_delete(struct task *task, struct volume *volume, struct err *
                        volume->slice);
     volume->state = VOLUME_DELETING;
     put_volume(task, volume);
-    plan_make(OP_VOLUME_DELETE, &facts, &task->plan);
+    plan_make(plan_volume_delete, &facts, &task->plan);
     return 0;
 }
 
-int task_prepare_volume(struct task *task, struct err *err)
+static int volume_prepare(struct task *task, struct slice *none, struct plan_facts *facts,
+                          struct err *err)
 {
     const struct request *request = &task->record.request;
     struct volume_args args;
     struct volume volume;
+    (void)none;
+    (void)facts;
     if (volume_parse(request->operation, request->args, &args, err) < 0)
         return -1;
     bool found = find_volume(task, &volume);
@@ -216,11 +216,11 @@ int task_prepare_volume(struct task *task, struct err *err)
 
 /* The larger size is recorded before the device grows: a slice must never find a smaller disk at its
  * next start than it has seen. */
-int task_gate_resize(struct task *task, const struct step *step, struct err *err)
+static int resize_begin_step(struct task *task, const struct step *step, struct err *err)
 {
     struct volume volume;
     uint64_t size_gib = step->bytes / GIB;
-    if (!find_volume(task, &volume))
+    if (step->kind != STEP_VOLUME_ACTIVATE || !find_volume(task, &volume))
         return 0;
     if (volume.size_gib >= size_gib) { /* a second try: the first may have come to the device */
         json_object_del(task->record.scratch, "size_gib");
@@ -249,7 +249,7 @@ static void attached(const struct task *task, struct volume *volume)
     copy_text(volume->slice, sizeof(volume->slice), task->slice);
 }
 
-void task_done_volume(struct task *task, json_t **result)
+static void volume_done(struct task *task, json_t **result)
 {
     enum operation operation = task->record.request.operation;
     struct volume_args args;
@@ -274,7 +274,7 @@ void task_done_volume(struct task *task, json_t **result)
     *result = json_pack("{s:o}", "volume", volume_to_protocol(&volume));
 }
 
-void task_failed_volume(struct task *task)
+static void volume_failed(struct task *task)
 {
     enum operation operation = task->record.request.operation;
     json_int_t before = json_integer_value(json_object_get(task->record.scratch, "size_gib"));
@@ -290,3 +290,39 @@ void task_failed_volume(struct task *task)
         put_volume(task, &volume);
     }
 }
+
+const struct operation_type operation_volume_create = {
+    .traits = OPERATION_OF_VOLUME,
+    .prepare = volume_prepare,
+    .done = volume_done,
+    .failed = volume_failed,
+};
+
+const struct operation_type operation_volume_attach = {
+    .traits = OPERATION_OF_VOLUME,
+    .prepare = volume_prepare,
+    .done = volume_done,
+    .failed = volume_failed,
+};
+
+const struct operation_type operation_volume_detach = {
+    .traits = OPERATION_OF_VOLUME,
+    .prepare = volume_prepare,
+    .done = volume_done,
+    .failed = volume_failed,
+};
+
+const struct operation_type operation_volume_resize = {
+    .traits = OPERATION_OF_VOLUME,
+    .prepare = volume_prepare,
+    .begin_step = resize_begin_step,
+    .done = volume_done,
+    .failed = volume_failed,
+};
+
+const struct operation_type operation_volume_delete = {
+    .traits = OPERATION_OF_VOLUME,
+    .prepare = volume_prepare,
+    .done = volume_done,
+    .failed = volume_failed,
+};

@@ -21,6 +21,12 @@ void plan_add_import(struct plan *plan, const struct plan_facts *facts)
     step->format = image->format;
 }
 
+void plan_image_fetch(const struct plan_facts *facts, struct plan *plan)
+{
+    plan_add_import(plan, facts);
+    plan->forward_from = plan->count;
+}
+
 void plan_image_delete(const struct plan_facts *facts, struct plan *plan)
 {
     const struct image *image = facts->image;

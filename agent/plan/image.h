@@ -6,6 +6,7 @@
 #include "plan/steps.h"
 
 void plan_add_import(struct plan *plan, const struct plan_facts *facts);
+void plan_image_fetch(const struct plan_facts *facts, struct plan *plan);
 void plan_image_delete(const struct plan_facts *facts, struct plan *plan);
 
 #endif

@@ -3,11 +3,13 @@
 #ifndef SLICENODE_PLAN_PLAN_H
 #define SLICENODE_PLAN_PLAN_H
 
-#include "model/request.h"
 #include "plan/facts.h"
 #include "plan/steps.h"
 
-/* Makes the plan of `operation`; operations without work for the backend get an empty one. */
-void plan_make(enum operation operation, const struct plan_facts *facts, struct plan *plan);
+/* One for each operation that has work for the backend; in the files of this room. Of steps it adds to an empty plan. */
+typedef void plan_maker(const struct plan_facts *facts, struct plan *plan);
+
+/* Makes a plan, with the volumes that are attached to the slice. */
+void plan_make(plan_maker *maker, const struct plan_facts *facts, struct plan *plan);
 
 #endif

@@ -126,3 +126,17 @@ void plan_resize(const struct plan_facts *facts, struct plan *plan)
     grow->bytes = plan_disk_bytes(slice);
     grow->flag = true;
 }
+
+void plan_pause(const struct plan_facts *facts, struct plan *plan)
+{
+    (void)facts;
+    plan_add(plan, STEP_DOMAIN_PAUSE);
+    plan->forward_from = plan->count;
+}
+
+void plan_unpause(const struct plan_facts *facts, struct plan *plan)
+{
+    (void)facts;
+    plan_add(plan, STEP_DOMAIN_UNPAUSE);
+    plan->forward_from = plan->count;
+}

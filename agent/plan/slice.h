@@ -13,6 +13,8 @@ void plan_add_start(struct plan *plan, const struct slice *slice, uint32_t disk_
 void plan_provision(const struct plan_facts *facts, struct plan *plan);
 void plan_start(const struct plan_facts *facts, struct plan *plan);
 void plan_stop(const struct plan_facts *facts, struct plan *plan);
+void plan_pause(const struct plan_facts *facts, struct plan *plan);
+void plan_unpause(const struct plan_facts *facts, struct plan *plan);
 void plan_reboot(const struct plan_facts *facts, struct plan *plan);
 void plan_resize(const struct plan_facts *facts, struct plan *plan);
 void plan_terminate(const struct plan_facts *facts, struct plan *plan);

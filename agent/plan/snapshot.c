@@ -3,11 +3,12 @@
 #include "model/nic.h"
 #include "model/slice.h"
 #include "model/snapshot.h"
+#include "plan/checkpoint.h"
 #include "plan/facts.h"
 #include "plan/slice.h"
 #include "plan/steps.h"
 
-void plan_snapshot(const struct plan_facts *facts, struct plan *plan)
+static void plan_of_disk(const struct plan_facts *facts, struct plan *plan)
 {
     const struct slice *slice = facts->slice;
     struct step *step;
@@ -25,7 +26,7 @@ void plan_snapshot(const struct plan_facts *facts, struct plan *plan)
 }
 
 /* The clone is made first, so that the slice is untouched as long as something can fail. */
-void plan_revert(const struct plan_facts *facts, struct plan *plan)
+static void plan_revert_disk(const struct plan_facts *facts, struct plan *plan)
 {
     const struct slice *slice = facts->slice;
     plan_add_volume(plan, STEP_DISK_CLONE, NULL, NULL, facts->new_disk_id)->origin_id =
@@ -49,4 +50,26 @@ void plan_export(const struct plan_facts *facts, struct plan *plan)
     step->bytes = snapshot->size_bytes;
     step->origin_id = facts->since ? facts->since->thin_id : 0;
     plan->forward_from = plan->count;
+}
+
+void plan_snapshot(const struct plan_facts *facts, struct plan *plan)
+{
+    if (facts->snapshots->memory.thin_id)
+        plan_checkpoint(facts, plan);
+    else
+        plan_of_disk(facts, plan);
+}
+
+void plan_revert(const struct plan_facts *facts, struct plan *plan)
+{
+    if (facts->snapshots->memory.thin_id)
+        plan_checkpoint_revert(facts, plan);
+    else
+        plan_revert_disk(facts, plan);
+}
+
+void plan_snapshot_delete(const struct plan_facts *facts, struct plan *plan)
+{
+    plan_add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, facts->snapshots->thin_id);
+    plan_memory_remove(facts->slice, facts->snapshots, plan);
 }

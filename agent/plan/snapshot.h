@@ -1,4 +1,4 @@
-/* The plans of snapshots without memory, and of an export. */
+/* The plans of snapshots, and of an export. */
 #ifndef SLICENODE_PLAN_SNAPSHOT_H
 #define SLICENODE_PLAN_SNAPSHOT_H
 
@@ -7,6 +7,7 @@
 
 void plan_snapshot(const struct plan_facts *facts, struct plan *plan);
 void plan_revert(const struct plan_facts *facts, struct plan *plan);
+void plan_snapshot_delete(const struct plan_facts *facts, struct plan *plan);
 void plan_export(const struct plan_facts *facts, struct plan *plan);
 
 #endif

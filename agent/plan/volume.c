@@ -2,7 +2,6 @@
 #include "plan/volume.h"
 
 #include "base/memory.h"
-#include "model/request.h"
 #include "model/volume.h"
 #include "plan/facts.h"
 #include "plan/steps.h"
@@ -27,9 +26,22 @@ static struct step *add_of(struct plan *plan, enum step_kind kind, const struct 
     return insert_of(plan, plan->count, kind, volume);
 }
 
+void plan_volume_create(const struct plan_facts *facts, struct plan *plan)
+{
+    add_of(plan, STEP_VOLUME_CREATE, facts->volumes);
+    plan->forward_from = plan->count;
+}
+
+void plan_volume_attach(const struct plan_facts *facts, struct plan *plan)
+{
+    if (facts->domain && !facts->shut_down)
+        add_of(plan, STEP_DISK_PLUG, facts->volumes);
+    plan->forward_from = plan->count;
+}
+
 /* A guest that runs is asked, one that has ended is not. Without a domain the volume is active
  * nowhere, but a failure may have left it so. */
-static void volume_detach(const struct plan_facts *facts, struct plan *plan)
+void plan_volume_detach(const struct plan_facts *facts, struct plan *plan)
 {
     if (facts->domain)
         add_of(plan, STEP_DISK_UNPLUG, facts->volumes)->flag = facts->force || facts->shut_down;
@@ -39,7 +51,7 @@ static void volume_detach(const struct plan_facts *facts, struct plan *plan)
 }
 
 /* Once the device has grown the slice may find out by itself, so there is no way back. */
-static void volume_resize(const struct plan_facts *facts, struct plan *plan)
+void plan_volume_resize(const struct plan_facts *facts, struct plan *plan)
 {
     if (!facts->domain || facts->shut_down)
         return;
@@ -47,29 +59,10 @@ static void volume_resize(const struct plan_facts *facts, struct plan *plan)
     add_of(plan, STEP_DISK_GROW, facts->volumes)->bytes = facts->size_gib * GIB;
 }
 
-void plan_of_volume(enum operation operation, const struct plan_facts *facts, struct plan *plan)
+void plan_volume_delete(const struct plan_facts *facts, struct plan *plan)
 {
-    switch (operation) {
-    case OP_VOLUME_CREATE:
-        add_of(plan, STEP_VOLUME_CREATE, facts->volumes);
-        plan->forward_from = plan->count;
-        break;
-    case OP_VOLUME_ATTACH:
-        if (facts->domain && !facts->shut_down)
-            add_of(plan, STEP_DISK_PLUG, facts->volumes);
-        plan->forward_from = plan->count;
-        break;
-    case OP_VOLUME_DETACH:
-        volume_detach(facts, plan);
-        break;
-    case OP_VOLUME_RESIZE:
-        volume_resize(facts, plan);
-        break;
-    default: /* volume.delete */
-        add_of(plan, STEP_VOLUME_DEACTIVATE, facts->volumes);
-        add_of(plan, STEP_VOLUME_REMOVE, facts->volumes);
-        break;
-    }
+    add_of(plan, STEP_VOLUME_DEACTIVATE, facts->volumes);
+    add_of(plan, STEP_VOLUME_REMOVE, facts->volumes);
 }
 
 /* Wherever a plan starts a domain the volumes are made ready for it, and wherever it takes a slice's

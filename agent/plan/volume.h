@@ -2,11 +2,15 @@
 #ifndef SLICENODE_PLAN_VOLUME_H
 #define SLICENODE_PLAN_VOLUME_H
 
-#include "model/request.h"
 #include "plan/facts.h"
 #include "plan/steps.h"
 
-void plan_of_volume(enum operation operation, const struct plan_facts *facts, struct plan *plan);
+void plan_volume_create(const struct plan_facts *facts, struct plan *plan);
+void plan_volume_attach(const struct plan_facts *facts, struct plan *plan);
+void plan_volume_detach(const struct plan_facts *facts, struct plan *plan);
+void plan_volume_resize(const struct plan_facts *facts, struct plan *plan);
+void plan_volume_delete(const struct plan_facts *facts, struct plan *plan);
+/* Adds what a slice's plan does with the volumes that are attached to it. */
 void plan_present_volumes(const struct plan_facts *facts, struct plan *plan);
 
 #endif

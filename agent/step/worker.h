@@ -15,8 +15,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct worker_export {
-    struct export_args args;
+/* What some operations need beyond the slice, the image and the volumes. */
+struct worker_more {
+    bool has_export;
+    struct export_args export;
+    bool has_snapshot; /* that is exported or reverted to */
     struct snapshot snapshot;
 };
 
@@ -28,9 +31,8 @@ struct worker_job {
     struct image *image;
     struct volume *volumes; /* attached to the slice */
     size_t volume_count;
-    struct worker_export *export; /* NULL likewise */
     int output;                   /* that an export is written into; -1 for none */
-    struct snapshot *snapshot;
+    struct worker_more more;
     const char *ca;
     struct backend_options backend;
     struct node_paths paths;

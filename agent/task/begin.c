@@ -8,6 +8,7 @@
 #include "model/slice.h"
 #include "operation/operation.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/document.h"
 #include "plan/steps.h"
 #include "process/loop.h"
@@ -85,7 +86,7 @@ static void cancel(struct task *task)
 void task_begin(struct task *task)
 {
     struct err err = {0};
-    if (task->record.request.operation == OP_REQUEST_CANCEL) {
+    if (task_has(task, OPERATION_AT_ONCE)) {
         cancel(task);
         return;
     }
@@ -108,7 +109,7 @@ static bool begin_one(struct tasks *tasks, bool room)
 {
     for (struct task *task = tasks->first; task; task = task->next) {
         bool waits = !task->worker && !task->retry_timer && !task->follows &&
-                     (room || task_is_console(task));
+                     (room || task_has(task, OPERATION_LOOKS));
         if (waits && !task_is_held_back(task) && task_may_start(task)) {
             task_begin(task);
             return true;

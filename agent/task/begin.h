@@ -3,6 +3,7 @@
 #define SLICENODE_TASK_BEGIN_H
 
 #include "operation/task.h"
+#include "operation/type.h"
 
 /* Begins what can begin now, within the transaction in which it was submitted: both are recorded with
  * one wait for the disk, while the worker gets ready. It asks before it does anything, and is answered

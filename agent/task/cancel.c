@@ -6,6 +6,7 @@
 #include "base/ident.h"
 #include "model/arguments.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "store/must.h"
 #include "store/store.h"
 #include "task/end.h"

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "operation/task.h"
+#include "operation/type.h"
 
 #include <stdbool.h>
 

@@ -7,6 +7,7 @@
 #include "model/request.h"
 #include "operation/operation.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "store/must.h"
 #include "store/outbox.h"
 #include "store/store.h"

@@ -8,7 +8,9 @@
 #include "model/arguments.h"
 #include "model/nic.h"
 #include "model/slice.h"
+#include "operation/console.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "process/loop.h"
 #include "store/must.h"
 #include "store/outbox.h"
@@ -120,7 +122,7 @@ void task_console_follow(struct task *task)
     const struct tasks_config *config = &task->tasks->config;
     json_t *scratch = task->record.scratch;
     struct console_args args;
-    task_console_args(task, &args);
+    console_args(task, &args);
     uint64_t left = time_left(task, args.follow_seconds);
     task->follows = true;
     task->follows_to = monotonic_ms() + left;
@@ -141,7 +143,8 @@ void tasks_console_moved(struct tasks *tasks, const char *slice, uint64_t size)
 {
     for (struct task *task = tasks->first; task; task = task->next) {
         json_t *place = json_object_get(task->record.scratch, "place");
-        if (!task_is_console(task) || !place || strcmp(task->record.request.slice, slice) != 0)
+        if (!task_has(task, OPERATION_LOOKS) || !place ||
+            strcmp(task->record.request.slice, slice) != 0)
             continue;
         json_integer_set(place, json_integer_value(place) - (json_int_t)size);
         keep(task);

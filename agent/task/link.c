@@ -9,12 +9,9 @@
 #include "model/nic.h"
 #include "model/request.h"
 #include "model/slice.h"
-#include "model/snapshot.h"
-#include "operation/capacity.h"
-#include "operation/export.h"
-#include "operation/image.h"
 #include "operation/operation.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "operation/volume.h"
 #include "plan/steps.h"
 #include "process/loop.h"
@@ -316,7 +313,7 @@ static void readable(void *context, int fd, short events)
 }
 
 static void load(struct task *task, struct worker_job *job, struct slice *slice,
-                 struct image *image, struct worker_export *export, struct snapshot *snapshot)
+                 struct image *image)
 {
     const struct tasks_config *config = &task->tasks->config;
     struct err err;
@@ -328,12 +325,8 @@ static void load(struct task *task, struct worker_job *job, struct slice *slice,
     if (task->image[0] &&
         must(store_image_find(config->store, task->image, image, &err), &err) == 1)
         job->image = image;
-    if (task_load_export(task, export)) {
-        job->export = export;
-        job->output = task->output;
-    }
-    if (task_find_reverted(task, snapshot))
-        job->snapshot = snapshot;
+    task_load(task, &job->more);
+    job->output = job->more.has_export ? task->output : -1;
     job->ca = config->ca(config->context);
 }
 
@@ -342,8 +335,6 @@ void task_spawn(struct task *task)
     struct tasks *tasks = task->tasks;
     struct slice slice = {0};
     struct image image = {0};
-    struct worker_export export;
-    struct snapshot snapshot = {0};
     struct worker_job job = {.plan = &task->plan,
                              .undoing = task->record.phase == REQUEST_UNDOING,
                              .step = task->record.step,
@@ -352,7 +343,7 @@ void task_spawn(struct task *task)
                              .paths = tasks->config.paths,
                              .lock = tasks->config.lock};
     int sockets[2];
-    load(task, &job, &slice, &image, &export, &snapshot);
+    load(task, &job, &slice, &image);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0 ||
         (task->worker = fork()) < 0) {
         log_error("cannot start a worker: %s", strerror(errno));

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "operation/task.h"
+#include "operation/type.h"
 
 void task_spawn(struct task *task);
 /* Ends the worker and lets another one undo what it did. */

@@ -7,8 +7,9 @@
 #include "capacity/admit.h"
 #include "model/request.h"
 #include "operation/capacity.h"
-#include "operation/node.h"
+#include "operation/operation.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/document.h"
 #include "process/loop.h"
 #include "store/must.h"
@@ -60,7 +61,8 @@ int tasks_recover(struct tasks *tasks, struct err *err)
         store_requests_open(tasks->config.store, &records, &count, err) < 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
-        struct task *task = tasks_append(tasks, &records[i]);
+        struct task *task =
+            tasks_append(tasks, operation_row(records[i].request.operation), &records[i]);
         task->wants_room = true; /* it may have waited for the image that is being collected */
         if (task->record.phase == REQUEST_QUEUED)
             continue;
@@ -69,7 +71,7 @@ int tasks_recover(struct tasks *tasks, struct err *err)
             return -1;
         }
         task->prepared = task->began = true;
-        task_recover_reboot(task);
+        task_recover(task);
         log_info("%s %s goes on at step %u of %zu%s",
                  operation_name(task->record.request.operation), task->record.request.slice,
                  task->record.step, task->plan.count,
@@ -89,7 +91,7 @@ static void make_way(struct tasks *tasks, struct task *terminate)
         next = task->next;
         if (strcmp(task->record.request.slice, terminate->record.request.slice) != 0)
             continue;
-        if (task->record.request.operation == OP_SLICE_PROVISION)
+        if (task_has(task, OPERATION_MAKES_SLICE))
             terminate->replaces_provision = true;
         if (task->follows)
             task_console_end(task, NULL);
@@ -136,16 +138,15 @@ int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struc
         return 0;
     }
     outbox_flush(tasks->config.outbox);
-    struct task *task = tasks_append(tasks, &record);
-    if (!internal && task->record.request.operation != OP_REQUEST_CANCEL &&
-        tasks_count(tasks) > REQUESTS_OPEN_MAX) {
+    struct task *task = tasks_append(tasks, operation_row(record.request.operation), &record);
+    if (!internal && !task_has(task, OPERATION_AT_ONCE) && tasks_count(tasks) > REQUESTS_OPEN_MAX) {
         const struct err busy = {.code = ERR_BUSY, .message = BUSY_MESSAGE};
         task_finish(task, &busy);
         return 1;
     }
-    if (task->record.request.operation == OP_SLICE_TERMINATE)
+    if (task_has(task, OPERATION_REMOVES_SLICE))
         make_way(tasks, task);
-    if (task->record.request.operation == OP_REQUEST_CANCEL)
+    if (task_has(task, OPERATION_AT_ONCE))
         task_begin(task);
     tasks_kick(tasks);
     return 1;
@@ -156,7 +157,7 @@ void tasks_submit_internal(struct tasks *tasks, enum operation operation, const 
     char id[UUID_TEXT_BYTES];
     struct err err;
     uuid_make(id);
-    bool force = operation == OP_SLICE_STOP || operation == OP_SLICE_REBOOT;
+    bool force = operation_row(operation)->traits & OPERATION_STOPS;
     json_t *object = json_pack("{s:s, s:s, s:s, s:o, s:n}", "id", id, "op",
                                operation_name(operation), "slice", slice, "args",
                                force ? json_pack("{s:b}", "force", 1) : json_object(), "deadline");

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/steps.h"
 #include "process/loop.h"
 #include "process/wire.h"

@@ -3,6 +3,7 @@
 #define SLICENODE_TASK_REAP_H
 
 #include "operation/task.h"
+#include "operation/type.h"
 
 /* Ends the worker, if there is one; gives its status. */
 int task_reap(struct task *task);

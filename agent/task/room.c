@@ -11,6 +11,7 @@
 #include "operation/capacity.h"
 #include "operation/operation.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "plan/steps.h"
 #include "store/must.h"
 #include "store/outbox.h"
@@ -20,7 +21,7 @@
 
 static bool is_collection(const struct task *task)
 {
-    return task->record.internal && task->record.request.operation == OP_IMAGE_DELETE;
+    return task->record.internal && task_has(task, OPERATION_REMOVES_IMAGE);
 }
 
 bool task_collecting(const struct tasks *tasks)
@@ -101,7 +102,7 @@ static bool is_to_be_terminated(const struct task *task)
 {
     const char *slice = task->record.request.slice;
     for (const struct task *other = task->tasks->first; other; other = other->next)
-        if (other->record.request.operation == OP_SLICE_TERMINATE &&
+        if (task_has(other, OPERATION_REMOVES_SLICE) &&
             strcmp(other->record.request.slice, slice) == 0)
             return true;
     return false;

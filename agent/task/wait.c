@@ -2,9 +2,9 @@
 #include "task/wait.h"
 
 #include "base/err.h"
-#include "model/request.h"
 #include "model/snapshot.h"
 #include "operation/task.h"
+#include "operation/type.h"
 #include "operation/volume.h"
 #include "store/must.h"
 #include "store/store.h"
@@ -21,18 +21,11 @@ static bool clones_from(const struct task *task, const struct task *other)
 {
     struct snapshot snapshot;
     struct err err;
-    return task->record.request.operation == OP_SLICE_PROVISION && task->snapshot[0] &&
-           other->record.request.operation == OP_SLICE_TERMINATE &&
+    return task_has(task, OPERATION_MAKES_SLICE) && task->snapshot[0] &&
+           task_has(other, OPERATION_REMOVES_SLICE) &&
            must(store_snapshot_find(task->tasks->config.store, task->snapshot, &snapshot, &err),
                 &err) == 1 &&
            strcmp(snapshot.slice, other->record.request.slice) == 0;
-}
-
-static bool reads_snapshot(const struct task *task)
-{
-    enum operation operation = task->record.request.operation;
-    return operation == OP_SLICE_PROVISION || operation == OP_SNAPSHOT_REVERT ||
-           operation == OP_SNAPSHOT_EXPORT;
 }
 
 /* A snapshot is made before a slice is made from it, and stays until that is done. Those who only
@@ -40,23 +33,15 @@ static bool reads_snapshot(const struct task *task)
 static bool waits_for_snapshot(const struct task *task, const struct task *earlier)
 {
     if (task->snapshot[0] && strcmp(task->snapshot, earlier->snapshot) == 0)
-        return !reads_snapshot(task) || !reads_snapshot(earlier);
+        return !task_has(task, OPERATION_READS_SNAPSHOT) ||
+               !task_has(earlier, OPERATION_READS_SNAPSHOT);
     return clones_from(task, earlier) || clones_from(earlier, task);
 }
 
 /* A console can be read whatever is done with its slice, but not before there is one. */
 static bool waits_to_look(const struct task *console, const struct task *earlier)
 {
-    return earlier->record.request.operation == OP_SLICE_PROVISION &&
-           !(earlier->prepared && task_stays(console));
-}
-
-/* An export reads a snapshot, which nothing changes: the slice's later requests go on beside it, but
- * for those that take the snapshot away. */
-static bool waits_for_export(const struct task *task)
-{
-    return task->record.request.operation == OP_SNAPSHOT_DELETE ||
-           task->record.request.operation == OP_SLICE_TERMINATE;
+    return task_has(earlier, OPERATION_MAKES_SLICE) && !(earlier->prepared && task_stays(console));
 }
 
 /* Whether `task` must wait for `earlier`, which came before it and has not ended. A deletion does not
@@ -64,16 +49,17 @@ static bool waits_for_export(const struct task *task)
 static bool waits_for(const struct task *task, const struct task *earlier)
 {
     bool same = task->slice[0] && strcmp(task->slice, earlier->slice) == 0;
-    if (task_is_console(task) || task_is_console(earlier))
-        return same && !task_is_console(earlier) && waits_to_look(task, earlier);
+    if (task_has(task, OPERATION_LOOKS) || task_has(earlier, OPERATION_LOOKS))
+        return same && !task_has(earlier, OPERATION_LOOKS) && waits_to_look(task, earlier);
+    /* What is sent nothing changes: the slice's later requests go on beside it, but for those that take it away. */
     if (same)
-        return !task_is_export(earlier) || waits_for_export(task);
+        return !task_has(earlier, OPERATION_SENDS) || task_has(task, OPERATION_REMOVES_SNAPSHOT);
     if (task->volume[0] && strcmp(task->volume, earlier->volume) == 0)
         return true;
     if (waits_for_snapshot(task, earlier))
         return true;
     if (!task->image[0] || strcmp(task->image, earlier->image) != 0 ||
-        task->record.request.operation == OP_IMAGE_DELETE)
+        task_has(task, OPERATION_REMOVES_IMAGE))
         return false;
     return task_image_exclusive(task) || task_image_exclusive(earlier);
 }
@@ -91,10 +77,8 @@ static bool is_fetching(const struct task *task)
 /* A server of images may be slow without end: a quarter of the workers is kept for what needs none. */
 static bool must_wait_to_fetch(const struct task *task)
 {
-    enum operation operation = task->record.request.operation;
     unsigned running = 0, workers = task->tasks->config.workers;
-    if (task->prepared || !task->image[0] ||
-        (operation != OP_IMAGE_FETCH && operation != OP_SLICE_PROVISION))
+    if (task->prepared || !task->image[0] || !task_has(task, OPERATION_FETCHES))
         return false;
     for (const struct task *other = task->tasks->first; other; other = other->next)
         running += is_fetching(other);
@@ -104,10 +88,10 @@ static bool must_wait_to_fetch(const struct task *task)
 static bool export_must_wait(const struct task *task)
 {
     unsigned running = 0;
-    if (!task_is_export(task) || task->prepared)
+    if (!task_has(task, OPERATION_SENDS) || task->prepared)
         return false;
     for (const struct task *other = task->tasks->first; other; other = other->next)
-        running += other->worker && task_is_export(other);
+        running += other->worker && task_has(other, OPERATION_SENDS);
     return running >= EXPORTS_AT_ONCE;
 }
 

@@ -3,6 +3,7 @@
 #define SLICENODE_TASK_WAIT_H
 
 #include "operation/task.h"
+#include "operation/type.h"
 
 #include <stdbool.h>
 

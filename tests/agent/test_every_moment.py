@@ -126,7 +126,7 @@ def test_cancelled_at_each_moment(benches: Benches) -> None:
 def test_the_table_has_every_operation() -> None:
     """Whoever adds an operation adds an entry: HACKING.md tells how."""
     text = MODEL.read_text()
-    declared = re.findall(r'X\(\w+, "([a-z]+\.[a-z_]+)"\)',
+    declared = re.findall(r'X\(\w+, \w+, "([a-z]+\.[a-z_]+)", \w+\)',
                           text[text.index("#define OPERATIONS"):].split("\n\n")[0])
     assert len(declared) > 10
     in_table = {entry.op for entry in OPERATIONS} | WITHOUT_BACKEND | WITH_THE_MACHINE

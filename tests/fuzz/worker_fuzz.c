@@ -4,14 +4,20 @@
 #include "base/ident.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "capacity/admit.h"
 #include "fuzz.h"
 #include "model/image.h"
 #include "model/nic.h"
 #include "model/provision.h"
 #include "model/request.h"
 #include "model/slice.h"
+#include "operation/capacity.h"
+#include "operation/operation.h"
+#include "operation/task.h"
+#include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
+#include "plan/slice.h"
 #include "plan/steps.h"
 #include "task/end.h"
 #include "task/link.h"
@@ -133,7 +139,8 @@ static void prepare(struct tasks *tasks, struct task *task)
     struct image image;
     struct err err;
 
-    *task = (struct task){.tasks = tasks, .prepared = true};
+    *task =
+        (struct task){.tasks = tasks, .type = operation_row(OP_SLICE_PROVISION), .prepared = true};
     task->record.request =
         (struct request){.operation = OP_SLICE_PROVISION, .args = json_loads(args, 0, NULL)};
     task->record.phase = REQUEST_RUNNING;
@@ -149,7 +156,7 @@ static void prepare(struct tasks *tasks, struct task *task)
     REQUIRE(store_request_add(store, &task->record.request, false, &err) >= 0);
     struct plan_facts facts = {
         .slice = &slice, .image = &image, .image_limit_bytes = GIB, .scratch_id = 4};
-    plan_make(OP_SLICE_PROVISION, &facts, &task->plan);
+    plan_make(plan_provision, &facts, &task->plan);
     slice_free(&slice);
 }
 

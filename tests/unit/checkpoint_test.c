@@ -9,11 +9,12 @@
 #include "codec/thin_metadata.h"
 #include "model/arguments.h"
 #include "model/nic.h"
-#include "model/request.h"
 #include "model/slice.h"
 #include "model/snapshot.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
+#include "plan/slice.h"
+#include "plan/snapshot.h"
 #include "plan/steps.h"
 #include "store/outbox.h"
 #include "store/store.h"
@@ -55,12 +56,12 @@ TEST(checkpoint_arguments)
     CHECK(!args.memory);
 }
 
-static void check_plan(enum operation operation, const struct plan_facts *facts, const char *wanted)
+static void check_plan(plan_maker *maker, const struct plan_facts *facts, const char *wanted)
 {
     char text[512] = "";
     struct plan plan;
 
-    plan_make(operation, facts, &plan);
+    plan_make(maker, facts, &plan);
     for (size_t i = 0; i <= plan.count; i++) {
         if (i == plan.forward_from)
             strcat(text, "| ");
@@ -88,21 +89,21 @@ TEST(checkpoint_plans)
                                .domain = true};
     struct plan plan;
 
-    check_plan(OP_SNAPSHOT_CREATE, &facts,
+    check_plan(plan_snapshot, &facts,
                "snapshot.measure memory.save checkpoint.take domain.resume | ");
-    check_plan(OP_SNAPSHOT_DELETE, &facts, "| volume.remove volume.deactivate volume.remove ");
-    check_plan(OP_SNAPSHOT_REVERT, &facts,
+    check_plan(plan_snapshot_delete, &facts, "| volume.remove volume.deactivate volume.remove ");
+    check_plan(plan_revert, &facts,
                "memory.check disk.clone | domain.destroy volume.deactivate disk.swap volume.remove "
                "disk.activate seed.write domain.restore domain.run ");
-    check_plan(OP_SLICE_TERMINATE, &facts,
+    check_plan(plan_terminate, &facts,
                "| domain.destroy volume.deactivate volume.deactivate volume.remove volume.remove "
                "volume.remove volume.deactivate volume.remove console.remove ");
     facts.domain = false;
-    check_plan(OP_SNAPSHOT_REVERT, &facts,
+    check_plan(plan_revert, &facts,
                "memory.check disk.clone | volume.deactivate disk.swap volume.remove disk.activate "
                "seed.write domain.restore domain.run ");
 
-    plan_make(OP_SNAPSHOT_CREATE, &facts, &plan);
+    plan_make(plan_snapshot, &facts, &plan);
     CHECK(plan.steps[1].thin_id == 9 && plan.steps[2].thin_id == 8 && plan.steps[2].origin_id == 4);
     CHECK_TEXT("memory-" ID, plan.steps[1].name);
     CHECK_NUMBER((256 + 2 + 32 + 2) * MIB, plan.steps[1].bytes);

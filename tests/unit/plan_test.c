@@ -4,12 +4,15 @@
 #include "base/memory.h"
 #include "model/image.h"
 #include "model/nic.h"
-#include "model/request.h"
 #include "model/slice.h"
 #include "model/snapshot.h"
 #include "plan/document.h"
 #include "plan/facts.h"
+#include "plan/image.h"
+#include "plan/node.h"
 #include "plan/plan.h"
+#include "plan/slice.h"
+#include "plan/snapshot.h"
 #include "plan/steps.h"
 #include "unit.h"
 
@@ -20,12 +23,12 @@
 #define ID "00000000-0000-4000-8000-000000000001"
 
 /* The plan as text: the steps' names, `|` where nothing is undone any more. */
-static char *plan_text(enum operation operation, const struct plan_facts *facts)
+static char *plan_text(plan_maker *maker, const struct plan_facts *facts)
 {
     char *text = xstrdup("");
     struct plan plan;
 
-    plan_make(operation, facts, &plan);
+    plan_make(maker, facts, &plan);
     for (size_t i = 0; i <= plan.count; i++) {
         const char *mark = i == plan.forward_from ? "| " : "";
         char *longer = i < plan.count
@@ -38,9 +41,9 @@ static char *plan_text(enum operation operation, const struct plan_facts *facts)
     return text;
 }
 
-static void check_plan(enum operation operation, const struct plan_facts *facts, const char *wanted)
+static void check_plan(plan_maker *maker, const struct plan_facts *facts, const char *wanted)
 {
-    CLEANUP_FREE char *text = plan_text(operation, facts);
+    CLEANUP_FREE char *text = plan_text(maker, facts);
 
     CHECK_TEXT(wanted, text);
 }
@@ -62,15 +65,15 @@ TEST(plan_of_provision)
     struct plan_facts facts = {.slice = &slice, .image = &disk_image};
     struct plan plan;
 
-    check_plan(OP_SLICE_PROVISION, &facts,
+    check_plan(plan_provision, &facts,
                "image.import disk.clone disk.activate seed.write domain.start | ");
     facts.image_ready = true;
-    check_plan(OP_SLICE_PROVISION, &facts, "disk.clone disk.activate seed.write domain.start | ");
+    check_plan(plan_provision, &facts, "disk.clone disk.activate seed.write domain.start | ");
     slice.desired_running = false;
-    check_plan(OP_SLICE_PROVISION, &facts, "disk.clone | ");
+    check_plan(plan_provision, &facts, "disk.clone | ");
     facts = (struct plan_facts){.slice = &slice, .snapshots = snapshots, .snapshot_count = 1};
-    check_plan(OP_SLICE_PROVISION, &facts, "disk.clone | ");
-    plan_make(OP_SLICE_PROVISION, &facts, &plan);
+    check_plan(plan_provision, &facts, "disk.clone | ");
+    plan_make(plan_provision, &facts, &plan);
     CHECK(plan.steps[0].thin_id == 4 && plan.steps[0].origin_id == 8);
     plan_free(&plan);
 }
@@ -80,28 +83,25 @@ TEST(plan_of_a_slices_life)
     struct slice slice = running_slice();
     struct plan_facts facts = {.slice = &slice, .domain = true, .stop.timeout_seconds = 7};
 
-    check_plan(OP_SLICE_STOP, &facts,
+    check_plan(plan_stop, &facts,
                "domain.shutdown domain.wait | domain.destroy volume.deactivate volume.deactivate ");
     check_plan(
-        OP_SLICE_REBOOT, &facts,
+        plan_reboot, &facts,
         "domain.shutdown domain.wait | domain.destroy disk.activate seed.write domain.start ");
-    check_plan(OP_SLICE_START, &facts, "domain.destroy disk.activate seed.write domain.start | ");
+    check_plan(plan_start, &facts, "domain.destroy disk.activate seed.write domain.start | ");
     facts.stop.force = true;
-    check_plan(OP_SLICE_STOP, &facts, "| domain.destroy volume.deactivate volume.deactivate ");
+    check_plan(plan_stop, &facts, "| domain.destroy volume.deactivate volume.deactivate ");
     facts = (struct plan_facts){.slice = &slice};
-    check_plan(OP_SLICE_STOP, &facts, "| domain.destroy volume.deactivate volume.deactivate ");
-    check_plan(OP_SLICE_START, &facts, "disk.activate seed.write domain.start | ");
+    check_plan(plan_stop, &facts, "| domain.destroy volume.deactivate volume.deactivate ");
+    check_plan(plan_start, &facts, "disk.activate seed.write domain.start | ");
     facts = (struct plan_facts){.slice = &slice, .domain = true, .paused = true};
-    check_plan(OP_SLICE_PAUSE, &facts, "domain.pause | ");
-    check_plan(OP_SLICE_UNPAUSE, &facts, "domain.unpause | ");
-    check_plan(OP_SLICE_START, &facts, "domain.unpause | ");
-    check_plan(OP_SLICE_STOP, &facts,
+    check_plan(plan_pause, &facts, "domain.pause | ");
+    check_plan(plan_unpause, &facts, "domain.unpause | ");
+    check_plan(plan_start, &facts, "domain.unpause | ");
+    check_plan(plan_stop, &facts,
                "domain.unpause domain.shutdown domain.wait | domain.destroy volume.deactivate "
                "volume.deactivate ");
-    check_plan(OP_SLICE_CONSOLE, &facts, "| ");
-    check_plan(OP_NODE_DRAIN, &facts, "| ");
-    check_plan(OP_NODE_REBOOT, &facts, "| node.reboot ");
-    check_plan(OP_NODE_REPORT, &facts, "| ");
+    check_plan(plan_node_reboot, &facts, "| node.reboot ");
 }
 
 TEST(plan_of_terminate_gives_everything_back)
@@ -112,7 +112,7 @@ TEST(plan_of_terminate_gives_everything_back)
     bool removed[16] = {false};
     struct plan plan;
 
-    plan_make(OP_SLICE_TERMINATE, &facts, &plan);
+    plan_make(plan_terminate, &facts, &plan);
     CHECK_NUMBER(0, plan.forward_from);
     for (size_t i = 0; i < plan.count; i++)
         if (plan.steps[i].kind == STEP_VOLUME_REMOVE)
@@ -127,19 +127,18 @@ TEST(plan_of_snapshots)
     struct plan_facts facts = {.slice = &slice, .snapshots = snapshots, .new_disk_id = 10};
     struct plan plan;
 
-    check_plan(OP_SNAPSHOT_CREATE, &facts, "snapshot.measure snapshot.take | ");
-    check_plan(OP_SNAPSHOT_EXPORT, &facts, "snapshot.export | ");
-    check_plan(OP_SNAPSHOT_DELETE, &facts, "| volume.remove ");
-    check_plan(OP_SNAPSHOT_REVERT, &facts,
-               "disk.clone | volume.deactivate disk.swap volume.remove ");
+    check_plan(plan_snapshot, &facts, "snapshot.measure snapshot.take | ");
+    check_plan(plan_export, &facts, "snapshot.export | ");
+    check_plan(plan_snapshot_delete, &facts, "| volume.remove ");
+    check_plan(plan_revert, &facts, "disk.clone | volume.deactivate disk.swap volume.remove ");
     facts.domain = true;
-    check_plan(OP_SNAPSHOT_CREATE, &facts, "snapshot.take | ");
+    check_plan(plan_snapshot, &facts, "snapshot.take | ");
     check_plan(
-        OP_SNAPSHOT_REVERT, &facts,
+        plan_revert, &facts,
         "disk.clone | domain.destroy volume.deactivate disk.swap volume.remove disk.activate "
         "seed.write domain.start ");
     /* The new disk comes from the snapshot, the old one goes, the new one is started from. */
-    plan_make(OP_SNAPSHOT_REVERT, &facts, &plan);
+    plan_make(plan_revert, &facts, &plan);
     CHECK(plan.steps[0].thin_id == 10 && plan.steps[0].origin_id == 8);
     CHECK_NUMBER(4, plan.steps[4].thin_id);
     CHECK_NUMBER(10, plan.steps[5].thin_id);
@@ -156,8 +155,8 @@ TEST(plan_of_resize)
     struct err err;
 
     slice.domain = (struct domain_size){.vcpus = 1, .memory_mib = 200};
-    check_plan(OP_SLICE_RESIZE, &facts, "domain.vcpus domain.memory | disk.activate disk.grow ");
-    plan_make(OP_SLICE_RESIZE, &facts, &plan);
+    check_plan(plan_resize, &facts, "domain.vcpus domain.memory | disk.activate disk.grow ");
+    plan_make(plan_resize, &facts, &plan);
     CLEANUP_JSON json_t *object = plan_to_json(&plan);
     if (CHECK_NUMBER(0, plan_from_json(object, &back, &err))) {
         CHECK(back.steps[0].from == 1 && back.steps[0].to == 2);
@@ -173,11 +172,11 @@ TEST(plan_of_resize)
     if (CHECK_NUMBER(0, plan_from_json(object, &back, &err)))
         plan_free(&back);
     facts.shut_down = true;
-    check_plan(OP_SLICE_RESIZE, &facts, "| ");
+    check_plan(plan_resize, &facts, "| ");
     facts = (struct plan_facts){.slice = &slice, .resize.disk_gib = 2};
-    check_plan(OP_SLICE_RESIZE, &facts, "| ");
+    check_plan(plan_resize, &facts, "| ");
     facts.domain = true;
-    check_plan(OP_SLICE_RESIZE, &facts, "| disk.activate disk.grow ");
+    check_plan(plan_resize, &facts, "| disk.activate disk.grow ");
 }
 
 TEST(plan_of_images)
@@ -185,23 +184,23 @@ TEST(plan_of_images)
     struct plan_facts facts = {.image = &disk_image, .image_limit_bytes = 5 * GIB};
     struct plan plan;
 
-    check_plan(OP_IMAGE_FETCH, &facts, "image.import | ");
-    check_plan(OP_IMAGE_DELETE, &facts, "| volume.deactivate volume.remove ");
-    plan_make(OP_IMAGE_FETCH, &facts, &plan);
+    check_plan(plan_image_fetch, &facts, "image.import | ");
+    check_plan(plan_image_delete, &facts, "| volume.deactivate volume.remove ");
+    plan_make(plan_image_fetch, &facts, &plan);
     CHECK(plan.steps[0].thin_id == 3 && plan.steps[0].bytes == 5 * GIB);
     CHECK_TEXT("image-" ID, plan.steps[0].name);
     CHECK_NUMBER(0, plan.steps[0].origin_id);
     plan_free(&plan);
     facts.image = &kernel_image;
-    check_plan(OP_IMAGE_FETCH, &facts, "file.import | ");
-    check_plan(OP_IMAGE_DELETE, &facts, "| file.remove ");
+    check_plan(plan_image_fetch, &facts, "file.import | ");
+    check_plan(plan_image_delete, &facts, "| file.remove ");
 }
 
-static bool is_of_pool(enum operation operation, const struct plan_facts *facts)
+static bool is_of_pool(plan_maker *maker, const struct plan_facts *facts)
 {
     struct plan plan;
 
-    plan_make(operation, facts, &plan);
+    plan_make(maker, facts, &plan);
     bool result = plan_is_of_pool(&plan);
     plan_free(&plan);
     return result;
@@ -214,14 +213,14 @@ TEST(plan_of_the_pool_alone)
     struct plan_facts facts = {
         .slice = &slice, .snapshots = snapshots, .snapshot_count = 1, .image = &disk_image};
 
-    CHECK(is_of_pool(OP_SNAPSHOT_CREATE, &facts));
-    CHECK(is_of_pool(OP_SNAPSHOT_DELETE, &facts));
-    CHECK(is_of_pool(OP_SNAPSHOT_EXPORT, &facts));
-    CHECK(is_of_pool(OP_IMAGE_DELETE, &facts));
-    CHECK(!is_of_pool(OP_SNAPSHOT_REVERT, &facts));
-    CHECK(!is_of_pool(OP_SLICE_TERMINATE, &facts));
-    CHECK(!is_of_pool(OP_SLICE_START, &facts));
-    CHECK(!is_of_pool(OP_SLICE_REBOOT, &facts));
+    CHECK(is_of_pool(plan_snapshot, &facts));
+    CHECK(is_of_pool(plan_snapshot_delete, &facts));
+    CHECK(is_of_pool(plan_export, &facts));
+    CHECK(is_of_pool(plan_image_delete, &facts));
+    CHECK(!is_of_pool(plan_revert, &facts));
+    CHECK(!is_of_pool(plan_terminate, &facts));
+    CHECK(!is_of_pool(plan_start, &facts));
+    CHECK(!is_of_pool(plan_reboot, &facts));
 }
 
 TEST(plan_survives_the_store)
@@ -231,7 +230,7 @@ TEST(plan_survives_the_store)
     struct plan plan, back;
     struct err err;
 
-    plan_make(OP_SLICE_PROVISION, &facts, &plan);
+    plan_make(plan_provision, &facts, &plan);
     CLEANUP_JSON json_t *object = plan_to_json(&plan);
     if (CHECK_NUMBER(0, plan_from_json(object, &back, &err))) {
         CLEANUP_JSON json_t *again = plan_to_json(&back);

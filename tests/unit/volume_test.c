@@ -10,7 +10,10 @@
 #include "model/volume.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
+#include "plan/slice.h"
+#include "plan/snapshot.h"
 #include "plan/steps.h"
+#include "plan/volume.h"
 #include "store/outbox.h"
 #include "store/store.h"
 #include "unit.h"
@@ -96,12 +99,12 @@ TEST(volume_devices)
 
 /* --- Plans ----------------------------------------------------------------------------------------- */
 
-static void check_plan(enum operation operation, const struct plan_facts *facts, const char *wanted)
+static void check_plan(plan_maker *maker, const struct plan_facts *facts, const char *wanted)
 {
     char *text = xstrdup("");
     struct plan plan;
 
-    plan_make(operation, facts, &plan);
+    plan_make(maker, facts, &plan);
     for (size_t i = 0; i <= plan.count; i++) {
         char *longer = xasprintf("%s%s%s ", text, i == plan.forward_from ? "| " : "",
                                  i < plan.count ? step_name(plan.steps[i].kind) : "");
@@ -123,29 +126,29 @@ TEST(plan_of_volumes)
     struct plan_facts facts = {.volumes = pair, .volume_count = 1, .size_gib = 9};
     struct plan plan;
 
-    check_plan(OP_VOLUME_CREATE, &facts, "volume.create | ");
-    check_plan(OP_VOLUME_ATTACH, &facts, "| ");
-    check_plan(OP_VOLUME_DETACH, &facts, "volume.deactivate | ");
-    check_plan(OP_VOLUME_RESIZE, &facts, "| ");
-    check_plan(OP_VOLUME_DELETE, &facts, "| volume.deactivate volume.remove ");
+    check_plan(plan_volume_create, &facts, "volume.create | ");
+    check_plan(plan_volume_attach, &facts, "| ");
+    check_plan(plan_volume_detach, &facts, "volume.deactivate | ");
+    check_plan(plan_volume_resize, &facts, "| ");
+    check_plan(plan_volume_delete, &facts, "| volume.deactivate volume.remove ");
     facts.domain = true;
-    check_plan(OP_VOLUME_ATTACH, &facts, "disk.plug | ");
-    check_plan(OP_VOLUME_DETACH, &facts, "disk.unplug | ");
-    check_plan(OP_VOLUME_RESIZE, &facts, "| volume.activate disk.grow ");
+    check_plan(plan_volume_attach, &facts, "disk.plug | ");
+    check_plan(plan_volume_detach, &facts, "disk.unplug | ");
+    check_plan(plan_volume_resize, &facts, "| volume.activate disk.grow ");
     facts.volumes = &pair[1];
-    plan_make(OP_VOLUME_DETACH, &facts, &plan);
+    plan_make(plan_volume_detach, &facts, &plan);
     CHECK(plan.steps[0].origin_id == 4 && plan.steps[0].thin_id == 12 && !plan.steps[0].flag);
     CHECK_TEXT("data-" TWO, plan.steps[0].name);
     CHECK_NUMBER(3 * GIB, plan.steps[0].bytes);
     plan_free(&plan);
-    plan_make(OP_VOLUME_RESIZE, &facts, &plan);
+    plan_make(plan_volume_resize, &facts, &plan);
     CHECK(plan.steps[0].bytes == 9 * GIB && plan.steps[1].bytes == 9 * GIB);
     plan_free(&plan);
     /* One that has ended is not asked, and sees what is new when it is started again. */
     facts.shut_down = true;
-    check_plan(OP_VOLUME_ATTACH, &facts, "| ");
-    check_plan(OP_VOLUME_RESIZE, &facts, "| ");
-    plan_make(OP_VOLUME_DETACH, &facts, &plan);
+    check_plan(plan_volume_attach, &facts, "| ");
+    check_plan(plan_volume_resize, &facts, "| ");
+    plan_make(plan_volume_detach, &facts, &plan);
     CHECK(plan.steps[0].kind == STEP_DISK_UNPLUG && plan.steps[0].flag);
     plan_free(&plan);
 }
@@ -162,22 +165,22 @@ TEST(plan_presents_volumes_to_their_slice)
                                .volume_count = 2,
                                .new_disk_id = 10};
 
-    check_plan(OP_SLICE_START, &facts,
+    check_plan(plan_start, &facts,
                "disk.activate seed.write volume.activate volume.activate domain.start | ");
-    check_plan(OP_SLICE_STOP, &facts,
+    check_plan(plan_stop, &facts,
                "| domain.destroy volume.deactivate volume.deactivate volume.deactivate "
                "volume.deactivate ");
-    check_plan(OP_SLICE_TERMINATE, &facts,
+    check_plan(plan_terminate, &facts,
                "| domain.destroy volume.deactivate volume.deactivate volume.deactivate "
                "volume.deactivate volume.remove volume.remove volume.remove console.remove ");
     facts.domain = true;
-    check_plan(OP_SLICE_REBOOT, &facts,
+    check_plan(plan_reboot, &facts,
                "domain.shutdown domain.wait | domain.destroy disk.activate seed.write "
                "volume.activate volume.activate domain.start ");
-    check_plan(OP_SNAPSHOT_REVERT, &facts,
+    check_plan(plan_revert, &facts,
                "disk.clone | domain.destroy volume.deactivate disk.swap volume.remove "
                "disk.activate seed.write volume.activate volume.activate domain.start ");
-    check_plan(OP_SNAPSHOT_CREATE, &facts, "snapshot.take | ");
+    check_plan(plan_snapshot, &facts, "snapshot.take | ");
 }
 
 /* --- The store ------------------------------------------------------------------------------------- */
