@@ -109,20 +109,20 @@ int task_gate_memory(struct task *task, const struct step *step, struct err *err
     if (snapshot_parse(OP_SNAPSHOT_CREATE, task->record.request.args, &args, err) < 0 ||
         task_disk_capacity(task->tasks, &capacity, err) < 0)
         return -1;
-    if (admit_disk(&capacity, mapped + step->bytes, "the snapshot with the slice's memory", err) <
-        0) {
-        task->short_bytes = admit_disk_short_bytes(&capacity, mapped + step->bytes);
+    if (admit_disk(&capacity, mapped + step->volume.bytes, "the snapshot with the slice's memory",
+                   err) < 0) {
+        task->short_bytes = admit_disk_short_bytes(&capacity, mapped + step->volume.bytes);
         return -1;
     }
     if (must(store_slice_find(task->tasks->config.store, task->record.request.slice, &slice,
                               &store_error),
              &store_error) != 1)
         return -1;
-    snapshot.thin_id = take->thin_id;
-    snapshot.size_bytes = take->bytes;
-    snapshot.reserved_bytes = mapped + step->bytes;
+    snapshot.thin_id = take->snapshot.thin_id;
+    snapshot.size_bytes = take->snapshot.origin.bytes;
+    snapshot.reserved_bytes = mapped + step->volume.bytes;
     snapshot.memory =
-        (struct saved_memory){.thin_id = step->thin_id, .size = admit_domain_size(&slice)};
+        (struct saved_memory){.thin_id = step->volume.thin_id, .size = admit_domain_size(&slice)};
     copy_text(snapshot.id, sizeof(snapshot.id), args.snapshot);
     copy_text(snapshot.name, sizeof(snapshot.name), args.name);
     copy_text(snapshot.slice, sizeof(snapshot.slice), slice.id);

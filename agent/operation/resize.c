@@ -93,9 +93,9 @@ static void resized(struct task *task, const struct step *step, const json_t *ou
     if (!now || step->kind == STEP_DISK_GROW || !task_slice_find(task, &slice))
         return;
     if (step->kind == STEP_DOMAIN_VCPUS)
-        slice.domain.vcpus = (unsigned)step->to;
+        slice.domain.vcpus = (unsigned)step->change.to;
     else
-        slice.domain.memory_mib = step->to;
+        slice.domain.memory_mib = step->change.to;
     task_slice_put(task, &slice);
     slice_free(&slice);
 }
@@ -103,7 +103,7 @@ static void resized(struct task *task, const struct step *step, const json_t *ou
 static int resize_begin_step(struct task *task, const struct step *step, struct err *err)
 {
     (void)err;
-    if (step->kind == STEP_DISK_ACTIVATE && step->flag)
+    if (step->kind == STEP_DISK_ACTIVATE && step->disk.grown)
         json_object_set_new(task->record.scratch, "disk_begun", json_true());
     return 0;
 }

@@ -142,10 +142,10 @@ int slice_end_step(struct task *task, const struct step *step, const json_t *out
         domain_started(task, -1);
         break;
     case STEP_DISK_SWAP:
-        disk_swapped(task, step->thin_id);
+        disk_swapped(task, step->volume.thin_id);
         break;
     case STEP_VOLUME_REMOVE:
-        volume_removed(task, step->thin_id);
+        volume_removed(task, step->volume.thin_id);
         break;
     case STEP_DOMAIN_WAIT:
         json_object_set(task->record.scratch, "forced", json_object_get(output, "forced"));

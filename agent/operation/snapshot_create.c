@@ -58,17 +58,17 @@ static int enter_take(struct task *task, const struct step *step, struct err *er
              &store_error) == 1)
         return 0;
     if (task_disk_capacity(task->tasks, &capacity, err) < 0 ||
-        (step->flag && capacity.storage &&
-         storage->mapped(storage->state, step->name, &mapped, err) < 0))
+        (step->snapshot.active && capacity.storage &&
+         storage->mapped(storage->state, step->snapshot.origin.name, &mapped, err) < 0))
         return -1;
     if (admit_disk(&capacity, mapped, "the snapshot", err) < 0) {
         task->short_bytes = admit_disk_short_bytes(&capacity, mapped);
         return -1;
     }
     struct snapshot snapshot = {.created_ms = wall_ms(),
-                                .thin_id = step->thin_id,
+                                .thin_id = step->snapshot.thin_id,
                                 .reserved_bytes = mapped,
-                                .size_bytes = step->bytes};
+                                .size_bytes = step->snapshot.origin.bytes};
     copy_text(snapshot.id, sizeof(snapshot.id), args.snapshot);
     copy_text(snapshot.name, sizeof(snapshot.name), args.name);
     copy_text(snapshot.slice, sizeof(snapshot.slice), task->record.request.slice);

@@ -219,7 +219,7 @@ static int volume_prepare(struct task *task, struct slice *none, struct plan_fac
 static int resize_begin_step(struct task *task, const struct step *step, struct err *err)
 {
     struct volume volume;
-    uint64_t size_gib = step->bytes / GIB;
+    uint64_t size_gib = step->volume.bytes / GIB;
     if (step->kind != STEP_VOLUME_ACTIVATE || !find_volume(task, &volume))
         return 0;
     if (volume.size_gib >= size_gib) { /* a second try: the first may have come to the device */
@@ -243,7 +243,7 @@ static void attached(const struct task *task, struct volume *volume)
     if (volume->slice[0])
         return; /* it was so before */
     if (task->plan.count > 0)
-        volume->slot = task->plan.steps[0].origin_id;
+        volume->slot = task->plan.steps[0].plug.slot;
     else
         must(free_slot(task, &volume->slot, &err), &err);
     copy_text(volume->slice, sizeof(volume->slice), task->slice);

@@ -8,23 +8,22 @@
 #include "plan/facts.h"
 #include "plan/steps.h"
 
-static void add_snapshot_step(struct plan *plan, enum step_kind kind, const struct slice *slice,
-                              uint32_t thin_id)
+static struct step_snapshot snapshot_of(const struct slice *slice, uint32_t thin_id)
 {
-    struct step *step = plan_add_volume(plan, kind, "slice", slice->id, thin_id);
-    step->origin_id = slice->disk_thin_id;
-    step->bytes = plan_disk_bytes(slice);
-    step->flag = true;
+    return (struct step_snapshot){
+        .origin = step_volume("slice", slice->id, slice->disk_thin_id, plan_disk_bytes(slice)),
+        .thin_id = thin_id,
+        .active = true};
 }
 
 void plan_checkpoint(const struct plan_facts *facts, struct plan *plan)
 {
     const struct slice *slice = facts->slice;
     const struct saved_memory *memory = &facts->snapshots->memory;
-    add_snapshot_step(plan, STEP_SNAPSHOT_MEASURE, slice, 0);
-    plan_add_volume(plan, STEP_MEMORY_SAVE, "memory", slice->id, memory->thin_id)->bytes =
+    plan_add(plan, STEP_SNAPSHOT_MEASURE)->snapshot = snapshot_of(slice, 0);
+    plan_add_volume(plan, STEP_MEMORY_SAVE, "memory", slice->id, memory->thin_id)->volume.bytes =
         saved_memory_room(memory);
-    add_snapshot_step(plan, STEP_CHECKPOINT_TAKE, slice, facts->snapshots->thin_id);
+    plan_add(plan, STEP_CHECKPOINT_TAKE)->snapshot = snapshot_of(slice, facts->snapshots->thin_id);
     plan_add(plan, STEP_DOMAIN_RESUME);
     plan->forward_from = plan->count;
 }
@@ -37,20 +36,23 @@ void plan_checkpoint_revert(const struct plan_facts *facts, struct plan *plan)
     const struct slice *slice = facts->slice;
     const struct saved_memory *memory = &facts->snapshots->memory;
     uint64_t room = saved_memory_room(memory);
-    plan_add_volume(plan, STEP_MEMORY_CHECK, "memory", slice->id, memory->thin_id)->bytes = room;
-    plan_add_volume(plan, STEP_DISK_CLONE, NULL, NULL, facts->new_disk_id)->origin_id =
-        facts->snapshots->thin_id;
+    plan_add_volume(plan, STEP_MEMORY_CHECK, "memory", slice->id, memory->thin_id)->volume.bytes =
+        room;
+    plan_add(plan, STEP_DISK_CLONE)->clone =
+        (struct step_clone){.thin_id = facts->new_disk_id, .origin_id = facts->snapshots->thin_id};
     plan->forward_from = plan->count;
     if (facts->domain)
         plan_add(plan, STEP_DOMAIN_DESTROY);
     plan_add_volume(plan, STEP_VOLUME_DEACTIVATE, "slice", slice->id, slice->disk_thin_id);
     plan_add_volume(plan, STEP_DISK_SWAP, NULL, NULL, facts->new_disk_id);
     plan_add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->disk_thin_id);
-    plan_add_volume(plan, STEP_DISK_ACTIVATE, "slice", slice->id, facts->new_disk_id)->bytes =
-        plan_disk_bytes(slice);
-    plan_add_volume(plan, STEP_SEED_WRITE, "seed", slice->id, slice->seed_thin_id);
-    plan_add_volume(plan, STEP_DOMAIN_RESTORE, "memory", slice->id, facts->new_disk_id)->origin_id =
-        slice->seed_thin_id;
+    plan_add(plan, STEP_DISK_ACTIVATE)->disk = (struct step_disk){
+        .volume = step_volume("slice", slice->id, facts->new_disk_id, plan_disk_bytes(slice))};
+    plan_add(plan, STEP_SEED_WRITE)->seed =
+        (struct step_seed){.volume = step_volume("seed", slice->id, slice->seed_thin_id, 0)};
+    struct step_start *start = &plan_add(plan, STEP_DOMAIN_RESTORE)->start;
+    *start = (struct step_start){.disk_id = facts->new_disk_id, .seed_id = slice->seed_thin_id};
+    volume_name(start->memory, "memory", slice->id);
     plan_add(plan, STEP_DOMAIN_RUN);
 }
 

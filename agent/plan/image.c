@@ -1,6 +1,6 @@
 #include "plan/image.h"
 
-#include "backend/backend.h"
+#include "base/ident.h"
 #include "base/text.h"
 #include "model/image.h"
 #include "plan/facts.h"
@@ -9,16 +9,19 @@
 void plan_add_import(struct plan *plan, const struct plan_facts *facts)
 {
     const struct image *image = facts->image;
-    struct step *step;
     if (image->kind == IMAGE_DISK) {
-        step = plan_add_volume(plan, STEP_IMAGE_IMPORT, "image", image->id, image->thin_id);
+        struct step_import *import = &plan_add(plan, STEP_IMAGE_IMPORT)->import;
+        *import = (struct step_import){
+            .volume = step_volume("image", image->id, image->thin_id, facts->image_limit_bytes),
+            .scratch_id = facts->scratch_id,
+            .format = image->format};
+        copy_text(import->image, sizeof(import->image), image->id);
     } else {
-        step = plan_add(plan, STEP_FILE_IMPORT);
-        copy_text(step->name, sizeof(step->name), image->id);
+        struct step_file *file = &plan_add(plan, STEP_FILE_IMPORT)->file;
+        *file =
+            (struct step_file){.limit_bytes = facts->image_limit_bytes, .format = image->format};
+        copy_text(file->image, sizeof(file->image), image->id);
     }
-    step->bytes = facts->image_limit_bytes;
-    step->origin_id = facts->scratch_id;
-    step->format = image->format;
 }
 
 void plan_image_fetch(const struct plan_facts *facts, struct plan *plan)
@@ -34,6 +37,6 @@ void plan_image_delete(const struct plan_facts *facts, struct plan *plan)
         plan_add_volume(plan, STEP_VOLUME_DEACTIVATE, "image", image->id, image->thin_id);
         plan_add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, image->thin_id);
     } else {
-        copy_text(plan_add(plan, STEP_FILE_REMOVE)->name, VOLUME_NAME_BYTES, image->id);
+        copy_text(plan_add(plan, STEP_FILE_REMOVE)->file.image, UUID_TEXT_BYTES, image->id);
     }
 }

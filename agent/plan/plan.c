@@ -2,7 +2,6 @@
 
 #include "plan/facts.h"
 #include "plan/steps.h"
-#include "plan/volume.h"
 
 #include <string.h>
 
@@ -10,5 +9,4 @@ void plan_make(plan_maker *maker, const struct plan_facts *facts, struct plan *p
 {
     memset(plan, 0, sizeof(*plan));
     maker(facts, plan);
-    plan_present_volumes(facts, plan);
 }

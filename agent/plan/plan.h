@@ -9,7 +9,6 @@
 /* One for each operation that has work for the backend; in the files of this room. Of steps it adds to an empty plan. */
 typedef void plan_maker(const struct plan_facts *facts, struct plan *plan);
 
-/* Makes a plan, with the volumes that are attached to the slice. */
 void plan_make(plan_maker *maker, const struct plan_facts *facts, struct plan *plan);
 
 #endif

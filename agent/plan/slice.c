@@ -6,19 +6,22 @@
 #include "plan/facts.h"
 #include "plan/image.h"
 #include "plan/steps.h"
+#include "plan/volume.h"
 
 /* How long a guest may pause in giving memory or processors back. */
 #define GIVE_BACK_SECONDS 10
 
-/* `first`: the seed's volume and the console are made here, so that an undo removes them. */
-void plan_add_start(struct plan *plan, const struct slice *slice, uint32_t disk_id, bool first)
+/* The disk is the one of the facts' slice, or the one that takes its place. */
+void plan_add_start(struct plan *plan, const struct plan_facts *facts, uint32_t disk_id, bool first)
 {
-    plan_add_volume(plan, STEP_DISK_ACTIVATE, "slice", slice->id, disk_id)->bytes =
-        plan_disk_bytes(slice);
-    plan_add_volume(plan, STEP_SEED_WRITE, "seed", slice->id, slice->seed_thin_id)->flag = first;
-    struct step *step = plan_add_volume(plan, STEP_DOMAIN_START, NULL, NULL, disk_id);
-    step->origin_id = slice->seed_thin_id;
-    step->flag = first;
+    const struct slice *slice = facts->slice;
+    plan_add(plan, STEP_DISK_ACTIVATE)->disk = (struct step_disk){
+        .volume = step_volume("slice", slice->id, disk_id, plan_disk_bytes(slice))};
+    plan_add(plan, STEP_SEED_WRITE)->seed = (struct step_seed){
+        .volume = step_volume("seed", slice->id, slice->seed_thin_id, 0), .first = first};
+    plan_add_volumes(plan, facts, STEP_VOLUME_ACTIVATE);
+    plan_add(plan, STEP_DOMAIN_START)->start =
+        (struct step_start){.disk_id = disk_id, .seed_id = slice->seed_thin_id, .first = first};
 }
 
 static void add_shutdown(struct plan *plan, const struct plan_facts *facts, bool reboot)
@@ -29,15 +32,17 @@ static void add_shutdown(struct plan *plan, const struct plan_facts *facts, bool
         /* A paused guest cannot answer. */
         if (facts->paused)
             plan_add(plan, STEP_DOMAIN_UNPAUSE);
-        plan_add(plan, STEP_DOMAIN_SHUTDOWN)->flag = reboot;
-        plan_add(plan, STEP_DOMAIN_WAIT)->seconds = facts->stop.timeout_seconds;
+        plan_add(plan, STEP_DOMAIN_SHUTDOWN)->shutdown.reboot = reboot;
+        plan_add(plan, STEP_DOMAIN_WAIT)->wait.seconds = facts->stop.timeout_seconds;
     }
 }
 
-static void add_deactivate(struct plan *plan, const struct slice *slice)
+static void add_deactivate(struct plan *plan, const struct plan_facts *facts)
 {
+    const struct slice *slice = facts->slice;
     plan_add_volume(plan, STEP_VOLUME_DEACTIVATE, "slice", slice->id, slice->disk_thin_id);
     plan_add_volume(plan, STEP_VOLUME_DEACTIVATE, "seed", slice->id, slice->seed_thin_id);
+    plan_add_volumes(plan, facts, STEP_VOLUME_DEACTIVATE);
 }
 
 void plan_provision(const struct plan_facts *facts, struct plan *plan)
@@ -45,10 +50,11 @@ void plan_provision(const struct plan_facts *facts, struct plan *plan)
     const struct slice *slice = facts->slice;
     if (facts->image && !facts->image_ready)
         plan_add_import(plan, facts);
-    plan_add_volume(plan, STEP_DISK_CLONE, NULL, NULL, slice->disk_thin_id)->origin_id =
-        facts->image ? facts->image->thin_id : facts->snapshots->thin_id;
+    plan_add(plan, STEP_DISK_CLONE)->clone = (struct step_clone){
+        .thin_id = slice->disk_thin_id,
+        .origin_id = facts->image ? facts->image->thin_id : facts->snapshots->thin_id};
     if (slice->desired_running)
-        plan_add_start(plan, slice, slice->disk_thin_id, true);
+        plan_add_start(plan, facts, slice->disk_thin_id, true);
     plan->forward_from = plan->count;
 }
 
@@ -57,7 +63,7 @@ void plan_reboot(const struct plan_facts *facts, struct plan *plan)
     add_shutdown(plan, facts, true);
     plan->forward_from = plan->count;
     plan_add(plan, STEP_DOMAIN_DESTROY);
-    plan_add_start(plan, facts->slice, facts->slice->disk_thin_id, false);
+    plan_add_start(plan, facts, facts->slice->disk_thin_id, false);
 }
 
 void plan_stop(const struct plan_facts *facts, struct plan *plan)
@@ -65,14 +71,14 @@ void plan_stop(const struct plan_facts *facts, struct plan *plan)
     add_shutdown(plan, facts, false);
     plan->forward_from = plan->count;
     plan_add(plan, STEP_DOMAIN_DESTROY);
-    add_deactivate(plan, facts->slice);
+    add_deactivate(plan, facts);
 }
 
 void plan_terminate(const struct plan_facts *facts, struct plan *plan)
 {
     const struct slice *slice = facts->slice;
     plan_add(plan, STEP_DOMAIN_DESTROY);
-    add_deactivate(plan, slice);
+    add_deactivate(plan, facts);
     if (slice->disk_thin_id)
         plan_add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->disk_thin_id);
     if (slice->seed_thin_id)
@@ -92,17 +98,15 @@ void plan_start(const struct plan_facts *facts, struct plan *plan)
     } else {
         if (facts->domain) /* one that has ended */
             plan_add(plan, STEP_DOMAIN_DESTROY);
-        plan_add_start(plan, facts->slice, facts->slice->disk_thin_id, false);
+        plan_add_start(plan, facts, facts->slice->disk_thin_id, false);
     }
     plan->forward_from = plan->count;
 }
 
 static void add_change(struct plan *plan, enum step_kind kind, uint64_t from, uint64_t to)
 {
-    struct step *step = plan_add(plan, kind);
-    step->from = from;
-    step->to = to;
-    step->seconds = GIVE_BACK_SECONDS;
+    plan_add(plan, kind)->change =
+        (struct step_change){.from = from, .to = to, .wait_seconds = GIVE_BACK_SECONDS};
 }
 
 /* `slice` has its new sizes already. Without a domain they hold from the next start. A disk that has
@@ -118,13 +122,10 @@ void plan_resize(const struct plan_facts *facts, struct plan *plan)
     plan->forward_from = plan->count;
     if (!runs || !facts->resize.disk_gib)
         return;
-    struct step *grow =
-        plan_add_volume(plan, STEP_DISK_ACTIVATE, "slice", slice->id, slice->disk_thin_id);
-    grow->bytes = plan_disk_bytes(slice);
-    grow->flag = true;
-    grow = plan_add_volume(plan, STEP_DISK_GROW, "slice", slice->id, slice->disk_thin_id);
-    grow->bytes = plan_disk_bytes(slice);
-    grow->flag = true;
+    const struct step_volume disk =
+        step_volume("slice", slice->id, slice->disk_thin_id, plan_disk_bytes(slice));
+    plan_add(plan, STEP_DISK_ACTIVATE)->disk = (struct step_disk){.volume = disk, .grown = true};
+    plan_add(plan, STEP_DISK_GROW)->growth = (struct step_growth){.volume = disk, .own_disk = true};
 }
 
 void plan_pause(const struct plan_facts *facts, struct plan *plan)

@@ -3,12 +3,11 @@
 #ifndef SLICENODE_PLAN_SLICE_H
 #define SLICENODE_PLAN_SLICE_H
 
-#include "model/nic.h"
-#include "model/slice.h"
 #include "plan/facts.h"
 #include "plan/steps.h"
 
-void plan_add_start(struct plan *plan, const struct slice *slice, uint32_t disk_id, bool first);
+void plan_add_start(struct plan *plan, const struct plan_facts *facts, uint32_t disk_id,
+                    bool first);
 
 void plan_provision(const struct plan_facts *facts, struct plan *plan);
 void plan_start(const struct plan_facts *facts, struct plan *plan);

@@ -11,17 +11,14 @@
 static void plan_of_disk(const struct plan_facts *facts, struct plan *plan)
 {
     const struct slice *slice = facts->slice;
-    struct step *step;
+    struct step_snapshot args = {
+        .origin = step_volume("slice", slice->id, slice->disk_thin_id, plan_disk_bytes(slice))};
     /* An active disk is measured where the snapshot's space is asked for: that needs no worker. */
-    if (!facts->domain) {
-        step = plan_add_volume(plan, STEP_SNAPSHOT_MEASURE, "slice", slice->id, 0);
-        step->origin_id = slice->disk_thin_id;
-        step->bytes = plan_disk_bytes(slice);
-    }
-    step = plan_add_volume(plan, STEP_SNAPSHOT_TAKE, "slice", slice->id, facts->snapshots->thin_id);
-    step->origin_id = slice->disk_thin_id;
-    step->bytes = plan_disk_bytes(slice);
-    step->flag = facts->domain;
+    if (!facts->domain)
+        plan_add(plan, STEP_SNAPSHOT_MEASURE)->snapshot = args;
+    args.thin_id = facts->snapshots->thin_id;
+    args.active = facts->domain;
+    plan_add(plan, STEP_SNAPSHOT_TAKE)->snapshot = args;
     plan->forward_from = plan->count;
 }
 
@@ -29,8 +26,8 @@ static void plan_of_disk(const struct plan_facts *facts, struct plan *plan)
 static void plan_revert_disk(const struct plan_facts *facts, struct plan *plan)
 {
     const struct slice *slice = facts->slice;
-    plan_add_volume(plan, STEP_DISK_CLONE, NULL, NULL, facts->new_disk_id)->origin_id =
-        facts->snapshots->thin_id;
+    plan_add(plan, STEP_DISK_CLONE)->clone =
+        (struct step_clone){.thin_id = facts->new_disk_id, .origin_id = facts->snapshots->thin_id};
     plan->forward_from = plan->count;
     if (facts->domain)
         plan_add(plan, STEP_DOMAIN_DESTROY);
@@ -38,17 +35,16 @@ static void plan_revert_disk(const struct plan_facts *facts, struct plan *plan)
     plan_add_volume(plan, STEP_DISK_SWAP, NULL, NULL, facts->new_disk_id);
     plan_add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->disk_thin_id);
     if (facts->domain)
-        plan_add_start(plan, slice, facts->new_disk_id, false);
+        plan_add_start(plan, facts, facts->new_disk_id, false);
 }
 
 /* One step: what is sent cannot be taken back, and after a crash all of it is sent again. */
 void plan_export(const struct plan_facts *facts, struct plan *plan)
 {
     const struct snapshot *snapshot = facts->snapshots;
-    struct step *step =
-        plan_add_volume(plan, STEP_SNAPSHOT_EXPORT, "export", snapshot->id, snapshot->thin_id);
-    step->bytes = snapshot->size_bytes;
-    step->origin_id = facts->since ? facts->since->thin_id : 0;
+    plan_add(plan, STEP_SNAPSHOT_EXPORT)->export = (struct step_export){
+        .volume = step_volume("export", snapshot->id, snapshot->thin_id, snapshot->size_bytes),
+        .since_id = facts->since ? facts->since->thin_id : 0};
     plan->forward_from = plan->count;
 }
 

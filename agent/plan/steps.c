@@ -17,7 +17,7 @@ void volume_name(char name[static VOLUME_NAME_BYTES], const char *prefix, const 
 const char *step_name(enum step_kind kind)
 {
     static const char *const names[] = {
-#define X(name, text) text,
+#define X(name, text, args) text,
         STEP_KINDS(X)
 #undef X
     };
@@ -55,32 +55,6 @@ bool plan_is_of_pool(const struct plan *plan)
     return true;
 }
 
-struct step *plan_insert(struct plan *plan, size_t at, enum step_kind kind)
-{
-    plan->steps = xrealloc(plan->steps, (plan->count + 1) * sizeof(*plan->steps));
-    struct step *step = &plan->steps[at];
-    memmove(step + 1, step, (plan->count - at) * sizeof(*step));
-    plan->count++;
-    memset(step, 0, sizeof(*step));
-    step->kind = kind;
-    return step;
-}
-
-struct step *plan_add(struct plan *plan, enum step_kind kind)
-{
-    return plan_insert(plan, plan->count, kind);
-}
-
-struct step *plan_add_volume(struct plan *plan, enum step_kind kind, const char *prefix,
-                             const char *id, uint32_t thin_id)
-{
-    struct step *step = plan_add(plan, kind);
-    if (prefix)
-        volume_name(step->name, prefix, id);
-    step->thin_id = thin_id;
-    return step;
-}
-
 void plan_free(struct plan *plan)
 {
     free(plan->steps);
@@ -90,4 +64,29 @@ void plan_free(struct plan *plan)
 uint64_t plan_disk_bytes(const struct slice *slice)
 {
     return slice->disk_gib * GIB;
+}
+
+struct step_volume step_volume(const char *prefix, const char *id, uint32_t thin_id, uint64_t bytes)
+{
+    struct step_volume volume = {.thin_id = thin_id, .bytes = bytes};
+    if (prefix)
+        volume_name(volume.name, prefix, id);
+    return volume;
+}
+
+struct step *plan_add(struct plan *plan, enum step_kind kind)
+{
+    plan->steps = xrealloc(plan->steps, (plan->count + 1) * sizeof(*plan->steps));
+    struct step *step = &plan->steps[plan->count++];
+    memset(step, 0, sizeof(*step));
+    step->kind = kind;
+    return step;
+}
+
+struct step *plan_add_volume(struct plan *plan, enum step_kind kind, const char *prefix,
+                             const char *id, uint32_t thin_id)
+{
+    struct step *step = plan_add(plan, kind);
+    step->volume = step_volume(prefix, id, thin_id, 0);
+    return step;
 }

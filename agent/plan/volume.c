@@ -6,36 +6,32 @@
 #include "plan/facts.h"
 #include "plan/steps.h"
 
-#include <string.h>
-
-#define PREFIX "data"
-
-static struct step *insert_of(struct plan *plan, size_t at, enum step_kind kind,
-                              const struct volume *volume)
+static struct step_volume volume_of(const struct volume *volume)
 {
-    struct step *step = plan_insert(plan, at, kind);
-    volume_name(step->name, PREFIX, volume->id);
-    step->thin_id = volume->thin_id;
-    step->origin_id = volume->slot;
-    step->bytes = volume->size_gib * GIB;
-    return step;
+    return step_volume("data", volume->id, volume->thin_id, volume->size_gib * GIB);
 }
 
-static struct step *add_of(struct plan *plan, enum step_kind kind, const struct volume *volume)
+static struct step_plug plug_of(const struct volume *volume, bool force)
 {
-    return insert_of(plan, plan->count, kind, volume);
+    return (struct step_plug){.volume = volume_of(volume), .slot = volume->slot, .force = force};
+}
+
+void plan_add_volumes(struct plan *plan, const struct plan_facts *facts, enum step_kind kind)
+{
+    for (size_t i = 0; i < facts->volume_count; i++)
+        plan_add(plan, kind)->volume = volume_of(&facts->volumes[i]);
 }
 
 void plan_volume_create(const struct plan_facts *facts, struct plan *plan)
 {
-    add_of(plan, STEP_VOLUME_CREATE, facts->volumes);
+    plan_add(plan, STEP_VOLUME_CREATE)->volume = volume_of(facts->volumes);
     plan->forward_from = plan->count;
 }
 
 void plan_volume_attach(const struct plan_facts *facts, struct plan *plan)
 {
     if (facts->domain && !facts->shut_down)
-        add_of(plan, STEP_DISK_PLUG, facts->volumes);
+        plan_add(plan, STEP_DISK_PLUG)->plug = plug_of(facts->volumes, false);
     plan->forward_from = plan->count;
 }
 
@@ -44,43 +40,27 @@ void plan_volume_attach(const struct plan_facts *facts, struct plan *plan)
 void plan_volume_detach(const struct plan_facts *facts, struct plan *plan)
 {
     if (facts->domain)
-        add_of(plan, STEP_DISK_UNPLUG, facts->volumes)->flag = facts->force || facts->shut_down;
+        plan_add(plan, STEP_DISK_UNPLUG)->plug =
+            plug_of(facts->volumes, facts->force || facts->shut_down);
     else
-        add_of(plan, STEP_VOLUME_DEACTIVATE, facts->volumes);
+        plan_add(plan, STEP_VOLUME_DEACTIVATE)->volume = volume_of(facts->volumes);
     plan->forward_from = plan->count;
 }
 
 /* Once the device has grown the slice may find out by itself, so there is no way back. */
 void plan_volume_resize(const struct plan_facts *facts, struct plan *plan)
 {
+    struct step_volume larger = volume_of(facts->volumes);
     if (!facts->domain || facts->shut_down)
         return;
-    add_of(plan, STEP_VOLUME_ACTIVATE, facts->volumes)->bytes = facts->size_gib * GIB;
-    add_of(plan, STEP_DISK_GROW, facts->volumes)->bytes = facts->size_gib * GIB;
+    larger.bytes = facts->size_gib * GIB;
+    plan_add(plan, STEP_VOLUME_ACTIVATE)->volume = larger;
+    plan_add(plan, STEP_DISK_GROW)->growth =
+        (struct step_growth){.volume = larger, .slot = facts->volumes->slot};
 }
 
 void plan_volume_delete(const struct plan_facts *facts, struct plan *plan)
 {
-    add_of(plan, STEP_VOLUME_DEACTIVATE, facts->volumes);
-    add_of(plan, STEP_VOLUME_REMOVE, facts->volumes);
-}
-
-/* Wherever a plan starts a domain the volumes are made ready for it, and wherever it takes a slice's
- * volumes back, of which the seed is the last, these go too. */
-void plan_present_volumes(const struct plan_facts *facts, struct plan *plan)
-{
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct step *step = &plan->steps[i];
-        bool starts = step->kind == STEP_DOMAIN_START;
-        bool stopped = step->kind == STEP_VOLUME_DEACTIVATE && strncmp(step->name, "seed-", 5) == 0;
-        if (!starts && !stopped)
-            continue;
-        size_t at = starts ? i : i + 1;
-        for (size_t k = 0; k < facts->volume_count; k++)
-            insert_of(plan, at + k, starts ? STEP_VOLUME_ACTIVATE : STEP_VOLUME_DEACTIVATE,
-                      &facts->volumes[k]);
-        if (at < plan->forward_from)
-            plan->forward_from += facts->volume_count;
-        i += facts->volume_count;
-    }
+    plan_add(plan, STEP_VOLUME_DEACTIVATE)->volume = volume_of(facts->volumes);
+    plan_add(plan, STEP_VOLUME_REMOVE)->volume = volume_of(facts->volumes);
 }

@@ -14,15 +14,15 @@
 #include <string.h>
 
 /* A new volume each time: blocks of zeros are not written, so none of an earlier try may be there. */
-static int make_volume(const struct step *step, struct storage *storage,
+static int make_volume(const struct step_volume *volume, struct storage *storage,
                        char path[static VOLUME_PATH_BYTES], struct err *err)
 {
-    if (storage->deactivate(storage->state, step->name, err) < 0 ||
-        storage->remove(storage->state, step->thin_id, err) < 0 ||
-        storage->create(storage->state, step->thin_id, err) < 0)
+    if (storage->deactivate(storage->state, volume->name, err) < 0 ||
+        storage->remove(storage->state, volume->thin_id, err) < 0 ||
+        storage->create(storage->state, volume->thin_id, err) < 0)
         return -1;
-    return storage->activate(storage->state, step->name, step->thin_id, step->bytes, false, path,
-                             err);
+    return storage->activate(storage->state, volume->name, volume->thin_id, volume->bytes, false,
+                             path, err);
 }
 
 int step_memory_save(const struct step *step, struct step_context *context, json_t *output,
@@ -33,10 +33,10 @@ int step_memory_save(const struct step *step, struct step_context *context, json
     struct memory_mark mark;
     uint64_t mapped;
     char path[VOLUME_PATH_BYTES], crc[17];
-    if (make_volume(step, storage, path, err) < 0 ||
+    if (make_volume(&step->volume, storage, path, err) < 0 ||
         hypervisor->domain_save(hypervisor->state, context->slice->id, path, &mark, err) < 0 ||
-        storage->mapped(storage->state, step->name, &mapped, err) < 0 ||
-        storage->deactivate(storage->state, step->name, err) < 0)
+        storage->mapped(storage->state, step->volume.name, &mapped, err) < 0 ||
+        storage->deactivate(storage->state, step->volume.name, err) < 0)
         return -1;
     snprintf(crc, sizeof(crc), "%016llx", (unsigned long long)mark.crc);
     json_object_set_new(output, "memory_bytes", json_integer((json_int_t)mark.bytes));
@@ -49,9 +49,9 @@ int step_memory_undo(const struct step *step, struct step_context *context, stru
 {
     struct storage *storage = &context->backend->storage;
     if (step_domain_resume(context, err) < 0 ||
-        storage->deactivate(storage->state, step->name, err) < 0)
+        storage->deactivate(storage->state, step->volume.name, err) < 0)
         return -1;
-    return storage->remove(storage->state, step->thin_id, err);
+    return storage->remove(storage->state, step->volume.thin_id, err);
 }
 
 static int is_suspended(struct step_context *context, struct err *err)
@@ -92,12 +92,12 @@ int step_memory_check(const struct step *step, struct step_context *context, str
 {
     struct storage *storage = &context->backend->storage;
     char path[VOLUME_PATH_BYTES];
-    if (storage->deactivate(storage->state, step->name, err) < 0 ||
-        storage->activate(storage->state, step->name, step->thin_id, step->bytes, true, path, err) <
-            0)
+    if (storage->deactivate(storage->state, step->volume.name, err) < 0 ||
+        storage->activate(storage->state, step->volume.name, step->volume.thin_id,
+                          step->volume.bytes, true, path, err) < 0)
         return -1;
     int result = memory_stream_check(path, &context->snapshot->memory.mark, err);
-    if (storage->deactivate(storage->state, step->name, result < 0 ? NULL : err) < 0)
+    if (storage->deactivate(storage->state, step->volume.name, result < 0 ? NULL : err) < 0)
         return -1;
     return result;
 }
@@ -118,5 +118,5 @@ int step_domain_restore_undo(const struct step *step, struct step_context *conte
     struct storage *storage = &context->backend->storage;
     if (hypervisor->domain_destroy(hypervisor->state, context->slice->id, err) < 0)
         return -1;
-    return storage->deactivate(storage->state, step->name, err);
+    return storage->deactivate(storage->state, step->start.memory, err);
 }

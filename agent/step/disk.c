@@ -14,11 +14,11 @@ int step_disk_plug(const struct step *step, struct step_context *context, struct
     struct storage *storage = &context->backend->storage;
     struct domain_disk disk;
     char path[VOLUME_PATH_BYTES];
-    if (storage->activate(storage->state, step->name, step->thin_id, step->bytes, false, path,
-                          err) < 0)
+    if (storage->activate(storage->state, step->plug.volume.name, step->plug.volume.thin_id,
+                          step->plug.volume.bytes, false, path, err) < 0)
         return -1;
     disk.path = path;
-    volume_device(disk.device, step->origin_id);
+    volume_device(disk.device, step->plug.slot);
     return hypervisor->disk_plug(hypervisor->state, context->slice->id, &disk, err);
 }
 
@@ -28,19 +28,20 @@ int step_disk_unplug(const struct step *step, struct step_context *context, bool
     struct hypervisor *hypervisor = &context->backend->hypervisor;
     struct storage *storage = &context->backend->storage;
     char device[DEVICE_NAME_BYTES];
-    volume_device(device, step->origin_id);
+    volume_device(device, step->plug.slot);
     if (hypervisor->disk_unplug(hypervisor->state, context->slice->id, device, force, err) < 0)
         return -1;
-    return storage->deactivate(storage->state, step->name, err);
+    return storage->deactivate(storage->state, step->plug.volume.name, err);
 }
 
 int step_disk_grow(const struct step *step, struct step_context *context, struct err *err)
 {
     struct hypervisor *hypervisor = &context->backend->hypervisor;
     char device[DEVICE_NAME_BYTES] = "xvda";
-    if (!step->flag)
-        volume_device(device, step->origin_id);
-    return hypervisor->disk_grow(hypervisor->state, context->slice->id, device, step->bytes, err);
+    if (!step->growth.own_disk)
+        volume_device(device, step->growth.slot);
+    return hypervisor->disk_grow(hypervisor->state, context->slice->id, device,
+                                 step->growth.volume.bytes, err);
 }
 
 int step_disks_find(struct step_context *context,

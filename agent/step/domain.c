@@ -63,11 +63,11 @@ static int restore(const struct step *step, struct step_context *context,
     struct storage *storage = &context->backend->storage;
     const struct saved_memory *memory = &context->snapshot->memory;
     char path[VOLUME_PATH_BYTES];
-    if (storage->activate(storage->state, step->name, memory->thin_id, saved_memory_room(memory),
-                          true, path, err) < 0)
+    if (storage->activate(storage->state, step->start.memory, memory->thin_id,
+                          saved_memory_room(memory), true, path, err) < 0)
         return -1;
     int result = hypervisor->domain_restore(hypervisor->state, config, path, &memory->mark, err);
-    if (storage->deactivate(storage->state, step->name, result < 0 ? NULL : err) < 0)
+    if (storage->deactivate(storage->state, step->start.memory, result < 0 ? NULL : err) < 0)
         return -1;
     return result;
 }
@@ -81,10 +81,10 @@ static int start(const struct step *step, struct step_context *context, const st
     char paths[SLICE_VOLUMES_MAX][VOLUME_PATH_BYTES];
     struct domain_disk disks[SLICE_VOLUMES_MAX];
     /* All are active already (the steps before this one): this only asks for their paths. */
-    if (activate_path(storage, "slice", slice, step->thin_id, slice->disk_gib * GIB, false,
+    if (activate_path(storage, "slice", slice, step->start.disk_id, slice->disk_gib * GIB, false,
                       disk_path, err) < 0 ||
-        activate_path(storage, "seed", slice, step->origin_id, SEED_LIMIT_BYTES, true, seed_path,
-                      err) < 0 ||
+        activate_path(storage, "seed", slice, step->start.seed_id, SEED_LIMIT_BYTES, true,
+                      seed_path, err) < 0 ||
         step_disks_find(context, disks, paths, err) < 0)
         return -1;
     struct domain_config config = {.slice = slice,
@@ -150,7 +150,8 @@ int step_domain_shutdown(const struct step *step, struct step_context *context, 
 {
     struct hypervisor *hypervisor = &context->backend->hypervisor;
     /* A guest that cannot be asked is stopped by force when its time is over. */
-    if (hypervisor->domain_shutdown(hypervisor->state, context->slice->id, step->flag, err) < 0)
+    if (hypervisor->domain_shutdown(hypervisor->state, context->slice->id, step->shutdown.reboot,
+                                    err) < 0)
         log_warning("cannot ask slice %s to shut down: %s", context->slice->id, err->message);
     return 0;
 }
@@ -172,7 +173,7 @@ static int still_runs(struct hypervisor *hypervisor, const char *slice, struct e
 int step_domain_wait(const struct step *step, struct step_context *context, json_t *output,
                      struct err *err)
 {
-    uint64_t until = monotonic_ms() + (uint64_t)step->seconds * 1000;
+    uint64_t until = monotonic_ms() + (uint64_t)step->wait.seconds * 1000;
     for (;;) {
         int runs = still_runs(&context->backend->hypervisor, context->slice->id, err);
         if (runs < 0)

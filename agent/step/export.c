@@ -52,9 +52,10 @@ static int open_metadata(const struct step *step, struct sending *sending, struc
     sending->metadata = (struct pool_metadata){.fd = -1, .lock = -1};
     if (storage->metadata_open(storage->state, &sending->metadata, &problem) == 0)
         return 0;
-    if (step->origin_id)
+    if (step->export.since_id)
         return err_set(err, problem.code, "%s", problem.message);
-    log_warning("%s is read whole, also where it holds nothing: %s", step->name, problem.message);
+    log_warning("%s is read whole, also where it holds nothing: %s", step->export.volume.name,
+                problem.message);
     return 0;
 }
 
@@ -74,9 +75,9 @@ static int send_volume(const struct step *step, struct sending *sending, const c
                                   .volume = volume,
                                   .metadata = sending->metadata.fd,
                                   .superblock = sending->metadata.superblock,
-                                  .thin_id = step->thin_id,
-                                  .since_id = step->origin_id,
-                                  .size_bytes = step->bytes,
+                                  .thin_id = step->export.volume.thin_id,
+                                  .since_id = step->export.since_id,
+                                  .size_bytes = step->export.volume.bytes,
                                   .created_ms = context->snapshot->created_ms,
                                   .progress = report,
                                   .mapped = let_metadata_go,
@@ -97,11 +98,13 @@ int step_snapshot_export(const struct step *step, struct step_context *context, 
         return err_set(err, ERR_INTERNAL, "there is nothing to export");
     if (!context->export->url[0] && context->output < 0)
         return err_set(err, ERR_CANCELLED, "who waited for the export has gone");
-    if (storage->activate(storage->state, step->name, step->thin_id, step->bytes, true, path, err) <
-        0)
+    if (storage->activate(storage->state, step->export.volume.name, step->export.volume.thin_id,
+                          step->export.volume.bytes, true, path, err) < 0)
         return -1;
     int result = send_volume(step, &sending, path, &sent, err);
-    if (storage->deactivate(storage->state, step->name, result < 0 ? NULL : err) < 0 || result < 0)
+    if (storage->deactivate(storage->state, step->export.volume.name, result < 0 ? NULL : err) <
+            0 ||
+        result < 0)
         return -1;
     json_object_set_new(output, "bytes", json_integer((json_int_t)sent.bytes));
     json_object_set_new(output, "read_bytes", json_integer((json_int_t)sent.read_bytes));
@@ -113,7 +116,7 @@ int step_export_undo(const struct step *step, struct step_context *context, stru
 {
     struct storage *storage = &context->backend->storage;
     struct pool_metadata left = {.fd = -1, .lock = -1};
-    if (storage->deactivate(storage->state, step->name, err) < 0)
+    if (storage->deactivate(storage->state, step->export.volume.name, err) < 0)
         return -1;
     return storage->metadata_close(storage->state, &left, err);
 }

@@ -47,16 +47,17 @@ static bool report(void *argument, uint64_t transferred_bytes, uint64_t total_by
 
 /* Where a step's import goes; `scratch` is -1 for none. */
 struct target {
-    const struct step *step;
     const char *volume;
+    uint64_t limit_bytes;
+    enum image_format format;
     char scratch_name[VOLUME_NAME_BYTES];
     int output;
     int scratch;
 };
 
-static uint64_t scratch_bytes(const struct step *step)
+static uint64_t scratch_bytes(uint64_t limit_bytes)
 {
-    return step->bytes + step->bytes / 16 + SCRATCH_EXTRA_BYTES;
+    return limit_bytes + limit_bytes / 16 + SCRATCH_EXTRA_BYTES;
 }
 
 static int transfer(struct step_context *context, const struct target *target,
@@ -70,13 +71,13 @@ static int transfer(struct step_context *context, const struct target *target,
                            .ca = context->ca,
                            .sha256 = image->sha256,
                            .compression = image->compression,
-                           .format = target->step->format,
+                           .format = target->format,
                            .kernel = image->kind == IMAGE_KERNEL,
                            .transfer_bytes = image->transfer_bytes,
-                           .limit_bytes = target->step->bytes,
+                           .limit_bytes = target->limit_bytes,
                            .output = target->output,
                            .scratch = target->scratch,
-                           .scratch_bytes = scratch_bytes(target->step)};
+                           .scratch_bytes = scratch_bytes(target->limit_bytes)};
     return transfer_image(&job, report, &import, result, err);
 }
 
@@ -95,12 +96,6 @@ static int import_to(struct step_context *context, const struct target *target, 
     return 0;
 }
 
-static void scratch_name(const struct step *step, char name[static VOLUME_NAME_BYTES])
-{
-    const char *image = strchr(step->name, '-');
-    volume_name(name, "scratch", image ? image + 1 : step->name);
-}
-
 /* A new, empty volume, active and open. */
 static int make_volume(struct storage *storage, const char *name, uint32_t thin_id, uint64_t bytes,
                        int *fd, struct err *err)
@@ -117,18 +112,21 @@ static int import_volume(const struct step *step, struct step_context *context, 
                          struct err *err)
 {
     struct storage *storage = &context->backend->storage;
-    CLEANUP_CLOSE int volume = -1;
+    CLEANUP_CLOSE int output_fd = -1;
     CLEANUP_CLOSE int scratch = -1;
-    struct target target = {.step = step, .volume = step->name};
-    if (step->origin_id != 0) {
-        scratch_name(step, target.scratch_name);
-        if (make_volume(storage, target.scratch_name, step->origin_id, scratch_bytes(step),
-                        &scratch, err) < 0)
+    const struct step_import *import = &step->import;
+    const struct step_volume *volume = &import->volume;
+    struct target target = {
+        .volume = volume->name, .limit_bytes = volume->bytes, .format = import->format};
+    if (import->scratch_id != 0) {
+        volume_name(target.scratch_name, "scratch", import->image);
+        if (make_volume(storage, target.scratch_name, import->scratch_id,
+                        scratch_bytes(volume->bytes), &scratch, err) < 0)
             return -1;
     }
-    if (make_volume(storage, step->name, step->thin_id, step->bytes, &volume, err) < 0)
+    if (make_volume(storage, volume->name, volume->thin_id, volume->bytes, &output_fd, err) < 0)
         return -1;
-    target.output = volume;
+    target.output = output_fd;
     target.scratch = scratch;
     return import_to(context, &target, output, err);
 }
@@ -136,13 +134,14 @@ static int import_volume(const struct step *step, struct step_context *context, 
 static int remove_scratch(const struct step *step, struct step_context *context, struct err *err)
 {
     struct storage *storage = &context->backend->storage;
+    const struct step_import *import = &step->import;
     char name[VOLUME_NAME_BYTES];
-    if (step->origin_id == 0)
+    if (import->scratch_id == 0)
         return 0;
-    scratch_name(step, name);
+    volume_name(name, "scratch", import->image);
     if (storage->deactivate(storage->state, name, err) < 0)
         return -1;
-    return storage->remove(storage->state, step->origin_id, err);
+    return storage->remove(storage->state, import->scratch_id, err);
 }
 
 int step_image_import(const struct step *step, struct step_context *context, json_t *output,
@@ -153,16 +152,16 @@ int step_image_import(const struct step *step, struct step_context *context, jso
     if (step_image_undo(step, context, err) < 0 || import_volume(step, context, output, err) < 0 ||
         remove_scratch(step, context, err) < 0)
         return -1;
-    return storage->deactivate(storage->state, step->name, err);
+    return storage->deactivate(storage->state, step->import.volume.name, err);
 }
 
 int step_image_undo(const struct step *step, struct step_context *context, struct err *err)
 {
     struct storage *storage = &context->backend->storage;
     if (remove_scratch(step, context, err) < 0 ||
-        storage->deactivate(storage->state, step->name, err) < 0)
+        storage->deactivate(storage->state, step->import.volume.name, err) < 0)
         return -1;
-    return storage->remove(storage->state, step->thin_id, err);
+    return storage->remove(storage->state, step->import.volume.thin_id, err);
 }
 
 int step_file_import(const struct step *step, struct step_context *context, json_t *output,
@@ -170,14 +169,17 @@ int step_file_import(const struct step *step, struct step_context *context, json
 {
     const char *folder = context->paths.kernels_dir;
     struct transfer_result result;
-    CLEANUP_FREE char *part = xasprintf("%s/%s.part", folder, step->name);
-    CLEANUP_FREE char *path = xasprintf("%s/%s", folder, step->name);
+    CLEANUP_FREE char *part = xasprintf("%s/%s.part", folder, step->file.image);
+    CLEANUP_FREE char *path = xasprintf("%s/%s", folder, step->file.image);
     if (mkdir(folder, 0700) < 0 && errno != EEXIST)
         return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot make %s", folder);
     CLEANUP_CLOSE int fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot create %s", part);
-    struct target target = {.step = step, .output = fd, .scratch = -1};
+    struct target target = {.limit_bytes = step->file.limit_bytes,
+                            .format = step->file.format,
+                            .output = fd,
+                            .scratch = -1};
     if (transfer(context, &target, &result, err) < 0)
         return -1;
     /* The folder, too: without that the store may say "ready" after a power cut of a file that is not
@@ -190,8 +192,8 @@ int step_file_import(const struct step *step, struct step_context *context, json
 
 int step_file_remove(const struct step *step, struct step_context *context, struct err *err)
 {
-    CLEANUP_FREE char *part = xasprintf("%s/%s.part", context->paths.kernels_dir, step->name);
-    CLEANUP_FREE char *path = xasprintf("%s/%s", context->paths.kernels_dir, step->name);
+    CLEANUP_FREE char *part = xasprintf("%s/%s.part", context->paths.kernels_dir, step->file.image);
+    CLEANUP_FREE char *path = xasprintf("%s/%s", context->paths.kernels_dir, step->file.image);
     if ((unlink(part) < 0 && errno != ENOENT) || (unlink(path) < 0 && errno != ENOENT))
         return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot remove %s", path);
     if (access(context->paths.kernels_dir, F_OK) < 0)

@@ -19,8 +19,9 @@ static int change(const struct step *step, struct step_context *context,
 int step_domain_resize(const struct step *step, struct step_context *context, json_t *output,
                        struct err *err)
 {
-    const struct domain_change wanted = {
-        .from = step->from, .to = step->to, .wait_seconds = step->seconds};
+    const struct domain_change wanted = {.from = step->change.from,
+                                         .to = step->change.to,
+                                         .wait_seconds = step->change.wait_seconds};
     bool now;
 
     if (change(step, context, &wanted, &now, err) < 0)
@@ -31,7 +32,7 @@ int step_domain_resize(const struct step *step, struct step_context *context, js
 
 int step_domain_resize_undo(const struct step *step, struct step_context *context, struct err *err)
 {
-    const struct domain_change back = {.from = step->to, .to = step->from};
+    const struct domain_change back = {.from = step->change.to, .to = step->change.from};
     bool now;
 
     return change(step, context, &back, &now, err);

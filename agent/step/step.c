@@ -21,36 +21,43 @@ static int need_storage(const struct step_context *context, struct err *err)
     return 0;
 }
 
+static int activate(struct storage *storage, const struct step_volume *volume, struct err *err)
+{
+    char path[VOLUME_PATH_BYTES];
+    return storage->activate(storage->state, volume->name, volume->thin_id, volume->bytes, false,
+                             path, err);
+}
+
 static int run_volume(const struct step *step, struct step_context *context, json_t *output,
                       struct err *err)
 {
     struct storage *storage = &context->backend->storage;
-    char path[VOLUME_PATH_BYTES];
     if (need_storage(context, err) < 0)
         return -1;
     switch (step->kind) {
     case STEP_IMAGE_IMPORT:
         return step_image_import(step, context, output, err);
     case STEP_DISK_CLONE:
-        return storage->snapshot(storage->state, step->origin_id, NULL, step->thin_id, NULL, err);
+        return storage->snapshot(storage->state, step->clone.origin_id, NULL, step->clone.thin_id,
+                                 NULL, err);
     case STEP_VOLUME_CREATE:
-        return storage->create(storage->state, step->thin_id, err);
+        return storage->create(storage->state, step->volume.thin_id, err);
     case STEP_DISK_PLUG:
         return step_disk_plug(step, context, err);
     case STEP_DISK_UNPLUG:
-        return step_disk_unplug(step, context, step->flag, err);
+        return step_disk_unplug(step, context, step->plug.force, err);
     case STEP_DISK_GROW:
         return step_disk_grow(step, context, err);
     case STEP_DISK_ACTIVATE:
+        return activate(storage, &step->disk.volume, err);
     case STEP_VOLUME_ACTIVATE:
-        return storage->activate(storage->state, step->name, step->thin_id, step->bytes, false,
-                                 path, err);
+        return activate(storage, &step->volume, err);
     case STEP_SEED_WRITE:
         return step_seed_write(step, context, err);
     case STEP_VOLUME_DEACTIVATE:
-        return storage->deactivate(storage->state, step->name, err);
+        return storage->deactivate(storage->state, step->volume.name, err);
     case STEP_VOLUME_REMOVE:
-        return storage->remove(storage->state, step->thin_id, err);
+        return storage->remove(storage->state, step->volume.thin_id, err);
     case STEP_SNAPSHOT_MEASURE:
         return step_snapshot_measure(step, context, output, err);
     case STEP_SNAPSHOT_TAKE:
@@ -118,17 +125,71 @@ static int undo_pause(int (*call)(void *state, const char *slice, struct err *er
     return err_set(err, problem.code, "%s", problem.message);
 }
 
+/* A worker that died in the middle may have left the origin suspended: activating resumes it. */
+static int undo_snapshot(const struct step_snapshot *snapshot, struct step_context *context,
+                         struct err *err)
+{
+    struct storage *storage = &context->backend->storage;
+    if ((snapshot->active && activate(storage, &snapshot->origin, err) < 0) ||
+        step_snapshot_hide(context, err) < 0)
+        return -1;
+    return storage->remove(storage->state, snapshot->thin_id, err);
+}
+
+static int undo_seed(const struct step_seed *seed, struct storage *storage, struct err *err)
+{
+    if (storage->deactivate(storage->state, seed->volume.name, err) < 0)
+        return -1;
+    return seed->first ? storage->remove(storage->state, seed->volume.thin_id, err) : 0;
+}
+
+static int undo_volume(const struct step *step, struct step_context *context, struct err *err)
+{
+    struct storage *storage = &context->backend->storage;
+    if (need_storage(context, err) < 0)
+        return -1;
+    switch (step->kind) {
+    case STEP_IMAGE_IMPORT:
+        return step_image_undo(step, context, err);
+    case STEP_DISK_CLONE:
+        return storage->remove(storage->state, step->clone.thin_id, err);
+    case STEP_DISK_ACTIVATE:
+        return storage->deactivate(storage->state, step->disk.volume.name, err);
+    case STEP_SEED_WRITE:
+        return undo_seed(&step->seed, storage, err);
+    case STEP_VOLUME_CREATE:
+        return storage->remove(storage->state, step->volume.thin_id, err);
+    case STEP_VOLUME_ACTIVATE:
+    case STEP_MEMORY_CHECK:
+        return storage->deactivate(storage->state, step->volume.name, err);
+    case STEP_DISK_PLUG:
+        return step_disk_unplug(step, context, true, err);
+    case STEP_DISK_UNPLUG:
+        return step_disk_plug(step, context, err);
+    case STEP_SNAPSHOT_MEASURE:
+        return step->snapshot.active
+                   ? 0
+                   : storage->deactivate(storage->state, step->snapshot.origin.name, err);
+    case STEP_SNAPSHOT_TAKE:
+    case STEP_CHECKPOINT_TAKE:
+        return undo_snapshot(&step->snapshot, context, err);
+    case STEP_SNAPSHOT_EXPORT:
+        return step_export_undo(step, context, err);
+    default: /* STEP_MEMORY_SAVE */
+        return step_memory_undo(step, context, err);
+    }
+}
+
 int step_undo(const struct step *step, struct step_context *context, struct err *err)
 {
     struct hypervisor *hypervisor = &context->backend->hypervisor;
-    struct storage *storage = &context->backend->storage;
-    if (step->kind == STEP_DISK_ACTIVATE && step->flag)
-        return 0;
     switch (step->kind) {
     case STEP_DOMAIN_START:
         if (hypervisor->domain_destroy(hypervisor->state, context->slice->id, err) < 0)
             return -1;
-        return step->flag ? console_remove(context->paths.console_dir, context->slice->id, err) : 0;
+        return step->start.first
+                   ? console_remove(context->paths.console_dir, context->slice->id, err)
+                   : 0;
     case STEP_DOMAIN_RESTORE:
         return step_domain_restore_undo(step, context, err);
     case STEP_DOMAIN_PAUSE:
@@ -140,9 +201,10 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
         return step_domain_resize_undo(step, context, err);
     case STEP_FILE_IMPORT:
         return step_file_remove(step, context, err);
+    case STEP_DISK_ACTIVATE:
+        return step->disk.grown ? 0 : undo_volume(step, context, err);
     case STEP_IMAGE_IMPORT:
     case STEP_DISK_CLONE:
-    case STEP_DISK_ACTIVATE:
     case STEP_SEED_WRITE:
     case STEP_SNAPSHOT_TAKE:
     case STEP_VOLUME_CREATE:
@@ -154,38 +216,8 @@ int step_undo(const struct step *step, struct step_context *context, struct err 
     case STEP_CHECKPOINT_TAKE:
     case STEP_MEMORY_SAVE:
     case STEP_MEMORY_CHECK:
-        break;
+        return undo_volume(step, context, err);
     default:
         return 0;
     }
-    if (need_storage(context, err) < 0)
-        return -1;
-    if (step->kind == STEP_SNAPSHOT_MEASURE)
-        return step->flag ? 0 : storage->deactivate(storage->state, step->name, err);
-    if (step->kind == STEP_IMAGE_IMPORT)
-        return step_image_undo(step, context, err);
-    if (step->kind == STEP_DISK_PLUG)
-        return step_disk_unplug(step, context, true, err);
-    if (step->kind == STEP_DISK_UNPLUG)
-        return step_disk_plug(step, context, err);
-    if (step->kind == STEP_MEMORY_SAVE)
-        return step_memory_undo(step, context, err);
-    if (step->kind == STEP_VOLUME_ACTIVATE || step->kind == STEP_MEMORY_CHECK)
-        return storage->deactivate(storage->state, step->name, err);
-    if (step->kind == STEP_SNAPSHOT_EXPORT)
-        return step_export_undo(step, context, err);
-    /* A worker that died in the middle may have left the origin suspended: activating resumes it. */
-    char path[VOLUME_PATH_BYTES];
-    if ((step->kind == STEP_SNAPSHOT_TAKE || step->kind == STEP_CHECKPOINT_TAKE) &&
-        ((step->flag && storage->activate(storage->state, step->name, step->origin_id, step->bytes,
-                                          false, path, err) < 0) ||
-         step_snapshot_hide(context, err) < 0))
-        return -1;
-    if (step->kind == STEP_DISK_ACTIVATE || step->kind == STEP_SEED_WRITE) {
-        if (storage->deactivate(storage->state, step->name, err) < 0)
-            return -1;
-        if (step->kind == STEP_DISK_ACTIVATE || !step->flag)
-            return 0;
-    }
-    return storage->remove(storage->state, step->thin_id, err);
 }

@@ -34,15 +34,15 @@ int step_seed_write(const struct step *step, struct step_context *context, struc
 {
     struct storage *storage = &context->backend->storage;
     char path[VOLUME_PATH_BYTES];
-    if (storage->deactivate(storage->state, step->name, err) < 0 ||
-        storage->create(storage->state, step->thin_id, err) < 0 ||
-        storage->activate(storage->state, step->name, step->thin_id, SEED_LIMIT_BYTES, false, path,
-                          err) < 0 ||
+    if (storage->deactivate(storage->state, step->seed.volume.name, err) < 0 ||
+        storage->create(storage->state, step->seed.volume.thin_id, err) < 0 ||
+        storage->activate(storage->state, step->seed.volume.name, step->seed.volume.thin_id,
+                          SEED_LIMIT_BYTES, false, path, err) < 0 ||
         write_seed(context->slice, path, err) < 0)
         return -1;
     /* From here on nobody writes to it. */
-    return storage->activate(storage->state, step->name, step->thin_id, SEED_LIMIT_BYTES, true,
-                             path, err);
+    return storage->activate(storage->state, step->seed.volume.name, step->seed.volume.thin_id,
+                             SEED_LIMIT_BYTES, true, path, err);
 }
 
 /* Pool bytes of a volume that is active or is made so for the moment. */
@@ -64,8 +64,9 @@ static int measure(struct storage *storage, const char *name, uint32_t thin_id, 
 int step_snapshot_measure(const struct step *step, struct step_context *context, json_t *output,
                           struct err *err)
 {
-    return measure(&context->backend->storage, step->name, step->origin_id, step->bytes, step->flag,
-                   output, err);
+    const struct step_volume *origin = &step->snapshot.origin;
+    return measure(&context->backend->storage, origin->name, origin->thin_id, origin->bytes,
+                   step->snapshot.active, output, err);
 }
 
 int step_snapshot_hide(struct step_context *context, struct err *err)
@@ -82,13 +83,14 @@ int step_snapshot_take(const struct step *step, struct step_context *context, js
     struct storage *storage = &context->backend->storage;
     char name[VOLUME_NAME_BYTES];
     uint64_t mapped;
-    if (storage->snapshot(storage->state, step->origin_id, step->flag ? step->name : NULL,
-                          step->thin_id, &mapped, err) < 0)
+    const struct step_snapshot *args = &step->snapshot;
+    if (storage->snapshot(storage->state, args->origin.thin_id,
+                          args->active ? args->origin.name : NULL, args->thin_id, &mapped, err) < 0)
         return -1;
     if (mapped > 0) {
         json_object_set_new(output, "mapped_bytes", json_integer((json_int_t)mapped));
         return 0;
     }
     volume_name(name, "snap", context->slice->id);
-    return measure(storage, name, step->thin_id, step->bytes, false, output, err);
+    return measure(storage, name, args->thin_id, args->origin.bytes, false, output, err);
 }

@@ -31,7 +31,7 @@ struct worker_job {
     struct image *image;
     struct volume *volumes; /* attached to the slice */
     size_t volume_count;
-    int output;                   /* that an export is written into; -1 for none */
+    int output; /* that an export is written into; -1 for none */
     struct worker_more more;
     const char *ca;
     struct backend_options backend;

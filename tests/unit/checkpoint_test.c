@@ -104,9 +104,10 @@ TEST(checkpoint_plans)
                "seed.write domain.restore domain.run ");
 
     plan_make(plan_snapshot, &facts, &plan);
-    CHECK(plan.steps[1].thin_id == 9 && plan.steps[2].thin_id == 8 && plan.steps[2].origin_id == 4);
-    CHECK_TEXT("memory-" ID, plan.steps[1].name);
-    CHECK_NUMBER((256 + 2 + 32 + 2) * MIB, plan.steps[1].bytes);
+    CHECK(plan.steps[1].volume.thin_id == 9 && plan.steps[2].snapshot.thin_id == 8 &&
+          plan.steps[2].snapshot.origin.thin_id == 4);
+    CHECK_TEXT("memory-" ID, plan.steps[1].volume.name);
+    CHECK_NUMBER((256 + 2 + 32 + 2) * MIB, plan.steps[1].volume.bytes);
     plan_free(&plan);
 }
 

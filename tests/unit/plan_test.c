@@ -74,7 +74,7 @@ TEST(plan_of_provision)
     facts = (struct plan_facts){.slice = &slice, .snapshots = snapshots, .snapshot_count = 1};
     check_plan(plan_provision, &facts, "disk.clone | ");
     plan_make(plan_provision, &facts, &plan);
-    CHECK(plan.steps[0].thin_id == 4 && plan.steps[0].origin_id == 8);
+    CHECK(plan.steps[0].clone.thin_id == 4 && plan.steps[0].clone.origin_id == 8);
     plan_free(&plan);
 }
 
@@ -116,7 +116,7 @@ TEST(plan_of_terminate_gives_everything_back)
     CHECK_NUMBER(0, plan.forward_from);
     for (size_t i = 0; i < plan.count; i++)
         if (plan.steps[i].kind == STEP_VOLUME_REMOVE)
-            removed[plan.steps[i].thin_id] = true;
+            removed[plan.steps[i].volume.thin_id] = true;
     CHECK(removed[4] && removed[5] && removed[8] && removed[9]);
     plan_free(&plan);
 }
@@ -139,10 +139,10 @@ TEST(plan_of_snapshots)
         "seed.write domain.start ");
     /* The new disk comes from the snapshot, the old one goes, the new one is started from. */
     plan_make(plan_revert, &facts, &plan);
-    CHECK(plan.steps[0].thin_id == 10 && plan.steps[0].origin_id == 8);
-    CHECK_NUMBER(4, plan.steps[4].thin_id);
-    CHECK_NUMBER(10, plan.steps[5].thin_id);
-    CHECK_NUMBER(2 * GIB, plan.steps[5].bytes);
+    CHECK(plan.steps[0].clone.thin_id == 10 && plan.steps[0].clone.origin_id == 8);
+    CHECK_NUMBER(4, plan.steps[4].volume.thin_id);
+    CHECK_NUMBER(10, plan.steps[5].disk.volume.thin_id);
+    CHECK_NUMBER(2 * GIB, plan.steps[5].disk.volume.bytes);
     plan_free(&plan);
 }
 
@@ -159,9 +159,11 @@ TEST(plan_of_resize)
     plan_make(plan_resize, &facts, &plan);
     CLEANUP_JSON json_t *object = plan_to_json(&plan);
     if (CHECK_NUMBER(0, plan_from_json(object, &back, &err))) {
-        CHECK(back.steps[0].from == 1 && back.steps[0].to == 2);
-        CHECK(back.steps[1].from == 200 && back.steps[1].to == 300 && back.steps[1].seconds > 0);
-        CHECK(back.steps[2].bytes == 2 * GIB && back.steps[2].thin_id == 4);
+        CHECK(back.steps[0].change.from == 1 && back.steps[0].change.to == 2);
+        CHECK(back.steps[1].change.from == 200 && back.steps[1].change.to == 300 &&
+              back.steps[1].change.wait_seconds > 0);
+        CHECK(back.steps[2].disk.volume.bytes == 2 * GIB &&
+              back.steps[2].disk.volume.thin_id == 4 && back.steps[2].disk.grown);
         plan_free(&back);
     }
     plan_free(&plan);
@@ -187,9 +189,10 @@ TEST(plan_of_images)
     check_plan(plan_image_fetch, &facts, "image.import | ");
     check_plan(plan_image_delete, &facts, "| volume.deactivate volume.remove ");
     plan_make(plan_image_fetch, &facts, &plan);
-    CHECK(plan.steps[0].thin_id == 3 && plan.steps[0].bytes == 5 * GIB);
-    CHECK_TEXT("image-" ID, plan.steps[0].name);
-    CHECK_NUMBER(0, plan.steps[0].origin_id);
+    CHECK(plan.steps[0].import.volume.thin_id == 3 && plan.steps[0].import.volume.bytes == 5 * GIB);
+    CHECK_TEXT("image-" ID, plan.steps[0].import.volume.name);
+    CHECK_TEXT(ID, plan.steps[0].import.image);
+    CHECK_NUMBER(0, plan.steps[0].import.scratch_id);
     plan_free(&plan);
     facts.image = &kernel_image;
     check_plan(plan_image_fetch, &facts, "file.import | ");
@@ -244,4 +247,92 @@ TEST(plan_survives_the_store)
     CHECK_HOLDS("disk.dance", err.message);
     CHECK_NUMBER(-1, plan_from_json(NULL, &back, &err));
     plan_free(&plan);
+}
+
+/* The stored fields that have a meaning for each kind of step. */
+static const struct {
+    const char *kind;
+    const char *fields;
+} meanings[] = {
+    {"image.import", "name thin_id origin_id bytes format"},
+    {"file.import", "name bytes format"},
+    {"disk.clone", "thin_id origin_id"},
+    {"disk.activate", "name thin_id bytes flag"},
+    {"seed.write", "name thin_id flag"},
+    {"domain.start", "thin_id origin_id flag"},
+    {"domain.shutdown", "flag"},
+    {"domain.wait", "seconds"},
+    {"domain.destroy", ""},
+    {"domain.pause", ""},
+    {"domain.unpause", ""},
+    {"domain.vcpus", "from to seconds"},
+    {"domain.memory", "from to seconds"},
+    {"volume.deactivate", "name thin_id"},
+    {"volume.remove", "thin_id"},
+    {"snapshot.measure", "name origin_id bytes flag"},
+    {"snapshot.take", "name thin_id origin_id bytes flag"},
+    {"snapshot.export", "name thin_id origin_id bytes"},
+    {"memory.save", "name thin_id bytes"},
+    {"checkpoint.take", "name thin_id origin_id bytes flag"},
+    {"domain.resume", ""},
+    {"memory.check", "name thin_id bytes"},
+    {"domain.restore", "name thin_id origin_id"},
+    {"domain.run", ""},
+    {"disk.swap", "thin_id"},
+    {"file.remove", "name"},
+    {"console.remove", ""},
+    {"volume.create", "name thin_id bytes"},
+    {"volume.activate", "name thin_id bytes"},
+    {"disk.plug", "name thin_id bytes origin_id"},
+    {"disk.unplug", "name thin_id bytes origin_id flag"},
+    {"disk.grow", "name bytes origin_id flag"},
+    {"node.reboot", ""},
+};
+
+static unsigned check_stored_step(const json_t *stored, const json_t *again)
+{
+    const char *kind = json_string_value(json_object_get(stored, "kind"));
+    CHECK(json_equal(json_object_get(stored, "kind"), json_object_get(again, "kind")));
+    for (unsigned i = 0; i < ARRAY_LENGTH(meanings); i++) {
+        char fields[64], *rest = NULL;
+        if (strcmp(meanings[i].kind, kind) != 0)
+            continue;
+        snprintf(fields, sizeof(fields), "%s", meanings[i].fields);
+        for (char *name = strtok_r(fields, " ", &rest); name; name = strtok_r(NULL, " ", &rest))
+            CHECK(json_equal(json_object_get(stored, name), json_object_get(again, name)));
+        return i;
+    }
+    CHECK_TEXT("a kind that is known", kind);
+    return 0;
+}
+
+/* plans_format_1.json was written by the agent that had one set of fields for all kinds. What each kind uses of them is
+ * read and written as it stands there; every kind is there. */
+TEST(plan_of_an_agent_before_is_read)
+{
+    CLEANUP_JSON json_t *plans = json_load_file(ROOT "/tests/unit/plans_format_1.json", 0, NULL);
+    bool met[ARRAY_LENGTH(meanings)] = {false};
+    const char *name;
+    json_t *stored;
+
+    CHECK(json_object_size(plans) > 30);
+    CHECK_NUMBER(STEP_COUNT, ARRAY_LENGTH(meanings));
+    json_object_foreach(plans, name, stored)
+    {
+        struct plan plan;
+        struct err err;
+        json_t *steps = json_object_get(stored, "steps");
+        if (!CHECK_NUMBER(0, plan_from_json(stored, &plan, &err)))
+            continue;
+        CLEANUP_JSON json_t *again = plan_to_json(&plan);
+        CHECK_NUMBER(json_array_size(steps), plan.count);
+        CHECK(json_equal(json_object_get(stored, "forward_from"),
+                         json_object_get(again, "forward_from")));
+        for (size_t i = 0; i < plan.count; i++)
+            met[check_stored_step(json_array_get(steps, i),
+                                  json_array_get(json_object_get(again, "steps"), i))] = true;
+        plan_free(&plan);
+    }
+    for (unsigned i = 0; i < ARRAY_LENGTH(met); i++)
+        CHECK_TEXT(meanings[i].kind, met[i] ? meanings[i].kind : "not in the file");
 }

@@ -137,19 +137,20 @@ TEST(plan_of_volumes)
     check_plan(plan_volume_resize, &facts, "| volume.activate disk.grow ");
     facts.volumes = &pair[1];
     plan_make(plan_volume_detach, &facts, &plan);
-    CHECK(plan.steps[0].origin_id == 4 && plan.steps[0].thin_id == 12 && !plan.steps[0].flag);
-    CHECK_TEXT("data-" TWO, plan.steps[0].name);
-    CHECK_NUMBER(3 * GIB, plan.steps[0].bytes);
+    CHECK(plan.steps[0].plug.slot == 4 && plan.steps[0].plug.volume.thin_id == 12 &&
+          !plan.steps[0].plug.force);
+    CHECK_TEXT("data-" TWO, plan.steps[0].plug.volume.name);
+    CHECK_NUMBER(3 * GIB, plan.steps[0].plug.volume.bytes);
     plan_free(&plan);
     plan_make(plan_volume_resize, &facts, &plan);
-    CHECK(plan.steps[0].bytes == 9 * GIB && plan.steps[1].bytes == 9 * GIB);
+    CHECK(plan.steps[0].volume.bytes == 9 * GIB && plan.steps[1].growth.volume.bytes == 9 * GIB);
     plan_free(&plan);
     /* One that has ended is not asked, and sees what is new when it is started again. */
     facts.shut_down = true;
     check_plan(plan_volume_attach, &facts, "| ");
     check_plan(plan_volume_resize, &facts, "| ");
     plan_make(plan_volume_detach, &facts, &plan);
-    CHECK(plan.steps[0].kind == STEP_DISK_UNPLUG && plan.steps[0].flag);
+    CHECK(plan.steps[0].kind == STEP_DISK_UNPLUG && plan.steps[0].plug.force);
     plan_free(&plan);
 }
 

@@ -1,9 +1,9 @@
 /* The real node: Xen, a thin pool of device mapper, Linux bridges. */
 #include "backend/open.h"
-#include "backend/xen/open.h"
 #include "backend/backend.h"
 #include "backend/net/bridge.h"
 #include "backend/thin/volume.h"
+#include "backend/xen/open.h"
 #include "base/err.h"
 
 #include <string.h>
