@@ -14,9 +14,9 @@ from node import ROOT
 
 sys.path.append(str(ROOT / "scripts"))
 
-from slicenode_controller import events, nodes, requests, view  # noqa: E402
-from slicenode_controller.store import Row, from_json  # noqa: E402
-from slicenode_controller.store import Store as Controller  # noqa: E402
+from slicenode_controller.state import events, nodes, requests, view  # noqa: E402
+from slicenode_controller.state.store import Row, from_json  # noqa: E402
+from slicenode_controller.state.store import Store as Controller  # noqa: E402
 
 NODE = "00000000-0000-4000-8000-000000000000"
 

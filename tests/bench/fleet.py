@@ -29,8 +29,8 @@ from figures import show  # noqa: E402
 from machine import available_mib  # noqa: E402
 from measure import memory_kib, processes  # noqa: E402
 from node import RELEASE, Node, wait_until  # noqa: E402
-from slicenode_controller import clock, requests, tokens  # noqa: E402
-from slicenode_controller.store import Store  # noqa: E402
+from slicenode_controller.state import clock, requests, tokens  # noqa: E402
+from slicenode_controller.state.store import Store  # noqa: E402
 
 AT_ONCE = 8  # starts at the same time
 REQUESTS_FOR_EACH = 5

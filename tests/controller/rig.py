@@ -19,8 +19,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = REPOSITORY / "scripts" / "controller"
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-from slicenode_controller import cli, tokens  # noqa: E402
-from slicenode_controller.store import Store  # noqa: E402
+from slicenode_controller.commands import cli  # noqa: E402
+from slicenode_controller.state import tokens  # noqa: E402
+from slicenode_controller.state.store import Store  # noqa: E402
 
 HARDWARE: dict[str, Any] = {
     "uuid": "b8a3c0de-1111-4222-8333-944455556666",

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from rig import Controller, FakeNode, make_key
-from slicenode_controller import requests, tokens
+from slicenode_controller.state import requests, tokens
 
 NODES = 200
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from rig import Controller, FakeNode, enrolled, event, example_of
-from slicenode_controller import events, requests, view
+from slicenode_controller.state import events, requests, view
 
 PROBLEM = {"code": "no_disk", "message": "no disk"}
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from rig import Answer, Controller
-from slicenode_controller import faults as faults_module
-from slicenode_controller.files import sha256_of
+from slicenode_controller.files import faults as faults_module
+from slicenode_controller.files.files import sha256_of
 
 SIZE = 700_001
 CONTENT = hashlib.shake_256(b"image").digest(SIZE)

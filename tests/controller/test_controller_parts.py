@@ -2,10 +2,11 @@
 
 import pytest
 import rig  # noqa: F401 - it makes the controller's package known
-from slicenode_controller import clock, output
-from slicenode_controller.commands_serve import split_address
-from slicenode_controller.console_stream import new_part
-from slicenode_controller.lookup import CommandError
+from slicenode_controller.commands import output
+from slicenode_controller.state import clock
+from slicenode_controller.commands.serve import split_address
+from slicenode_controller.commands.console_stream import new_part
+from slicenode_controller.commands.lookup import CommandError
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from rig import Controller, FakeNode, enrolled
-from slicenode_controller import requests
+from slicenode_controller.state import requests
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from rig import HARDWARE, Controller, FakeNode, enrolled, make_key, tampered
-from slicenode_controller import nodes, tokens
+from slicenode_controller.state import nodes, tokens
 
 
 def text_of(certificate: Path) -> str:

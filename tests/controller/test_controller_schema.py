@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from rig import REPOSITORY
-from slicenode_controller import schema
-from slicenode_controller.protocol import Protocol, UnknownCall
+from slicenode_controller.node_api import schema
+from slicenode_controller.node_api.protocol import Protocol, UnknownCall
 
 PROTOCOL = Protocol()
 SCHEMAS = PROTOCOL.root["components"]["schemas"]

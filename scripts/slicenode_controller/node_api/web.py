@@ -10,12 +10,13 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import exports, files, schema
+from ..files import exports, files
+from ..files.faults import Rule
+from ..state.store import to_json
+from . import schema
 from .context import Context
-from .faults import Rule
 from .protocol import Operation, UnknownCall
 from .service import Call, Refused
-from .store import to_json
 
 BODY_BYTES = 4 * 1024 * 1024
 BODY_SECONDS = 60

@@ -3,15 +3,16 @@
 import argparse
 from pathlib import Path
 
-from . import lookup, tokens
-from .context import Context
-from .exports import Exports
-from .faults import BadFaults, Faults, read_rules
-from .files import Images
+from ..files.exports import Exports
+from ..files.faults import BadFaults, Faults, read_rules
+from ..files.files import Images
+from ..node_api.context import Context
+from ..node_api.mailbox import Mailboxes
+from ..node_api.server import Server, tls_context, write_port_file
+from ..node_api.service import Options, Service
+from ..state import tokens
+from . import lookup
 from .lookup import CommandError
-from .mailbox import Mailboxes
-from .server import Server, tls_context, write_port_file
-from .service import Options, Service
 from .session import QEMU_HOST, Session
 
 NAMES = ["127.0.0.1", "::1", "localhost", QEMU_HOST]

@@ -10,16 +10,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from . import (
-    commands_images,
-    commands_nodes,
-    commands_serve,
-    commands_slices,
-    commands_volumes,
-    commands_watch,
-    lookup,
-)
-from .ca import CaError
+from ..node_api.ca import CaError
+from . import images, lookup, nodes, serve, slices, volumes, watch
 from .session import Session, default_folder
 
 INTERRUPTED = 130
@@ -57,12 +49,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=SubParser)
     for module in (
-        commands_serve,
-        commands_nodes,
-        commands_slices,
-        commands_images,
-        commands_volumes,
-        commands_watch,
+        serve,
+        nodes,
+        slices,
+        images,
+        volumes,
+        watch,
     ):
         module.add_parsers(commands)
     return parser

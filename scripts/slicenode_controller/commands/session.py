@@ -5,11 +5,11 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-from .ca import Ca
-from .files import Images
+from ..files.files import Images
+from ..node_api.ca import Ca
+from ..node_api.protocol import Protocol
+from ..state.store import Row, Store
 from .lookup import CommandError
-from .protocol import Protocol
-from .store import Row, Store
 
 DEFAULT_PORT = 8443
 QEMU_HOST = "10.0.2.2"

@@ -3,10 +3,11 @@
 import argparse
 from typing import Any
 
-from . import lookup, output, requests, view, waiting
+from ..state import requests, view
+from ..state.store import Row
+from . import lookup, output, waiting
 from .lookup import CommandError
 from .session import Session
-from .store import Row
 
 
 def add_options(parser: argparse.ArgumentParser, timeout: str = "10m") -> None:

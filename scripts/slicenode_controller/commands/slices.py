@@ -4,9 +4,10 @@ import argparse
 import uuid
 from typing import Any
 
-from . import commands_exports, image_source, lookup, ordering, output, requests, view, waiting
+from ..state import requests, view
+from ..state.store import Row, from_json
+from . import exports, image_source, lookup, ordering, output, waiting
 from .session import Session
-from .store import Row, from_json
 
 
 def provision(session: Session, arguments: argparse.Namespace) -> None:
@@ -263,7 +264,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     action = actions.add_parser("list")
     action.add_argument("slice", help="name or id")
     action.set_defaults(run=snapshot_list)
-    commands_exports.add_actions(actions)
+    exports.add_actions(actions)
 
 
 def _add_provision(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

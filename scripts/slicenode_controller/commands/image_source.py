@@ -5,11 +5,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from ..files.files import sha256_of
+from ..state.store import Row
 from . import lookup
-from .files import sha256_of
 from .lookup import CommandError
 from .session import Session
-from .store import Row
 
 COMPRESSIONS = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
 

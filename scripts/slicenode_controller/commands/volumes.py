@@ -4,9 +4,10 @@ import argparse
 import uuid
 from typing import Any
 
-from . import lookup, ordering, output, view
+from ..state import view
+from ..state.store import Row, from_json
+from . import lookup, ordering, output
 from .session import Session
-from .store import Row, from_json
 
 
 def volume_create(session: Session, arguments: argparse.Namespace) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import clock, nodes, requests, tokens, view
-from .store import Row, Store, from_json
+from ..state import clock, nodes, requests, tokens, view
+from ..state.store import Row, Store, from_json
 
 Named = TypeVar("Named", Row, dict[str, Any])
 

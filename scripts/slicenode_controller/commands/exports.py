@@ -6,11 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from . import delta, lookup, ordering, output, waiting
-from .exports import Exports
+from ..files import delta
+from ..files.exports import Exports
+from ..state.store import Row, from_json
+from . import lookup, ordering, output, waiting
 from .lookup import CommandError
 from .session import Session
-from .store import Row, from_json
 
 SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 

@@ -5,10 +5,11 @@ import json
 from functools import partial
 from typing import Any
 
-from . import events, lookup, ordering, output, requests, traffic, waiting
+from ..state import events, requests, traffic
+from ..state.store import Row, Store, from_json, wait_for
+from . import lookup, ordering, output, waiting
 from .lookup import CommandError
 from .session import Session
-from .store import Row, Store, from_json, wait_for
 
 
 def requests_list(session: Session, arguments: argparse.Namespace) -> None:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from . import clock, nodes, output, requests, view
+from ..state import clock, nodes, requests, view
+from ..state.store import Row, Store, from_json, wait_for
+from . import output
 from .lookup import FAILED, OK, TIMED_OUT, CommandError
-from .store import Row, Store, from_json, wait_for
 
 
 def for_request(store: Store, request_id: str, seconds: float | None) -> Row:

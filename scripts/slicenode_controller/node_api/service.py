@@ -6,10 +6,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from . import clock, events, nodes, requests, tokens, view
+from ..state import clock, events, nodes, requests, tokens, view
+from ..state.store import Row, Store, from_json
 from .ca import BadCsr, Ca, check_csr
 from .mailbox import Mailboxes
-from .store import Row, Store, from_json
 
 RETRY_AFTER_SECONDS = 5
 RENEWED_BEFORE_SECONDS = 86400

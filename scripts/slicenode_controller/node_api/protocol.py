@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from . import schema
 from .schema import Fault, Schema
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "protocol" / "openapi.json"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "protocol" / "openapi.json"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Protocol as Shape
 from typing import cast
 from urllib.parse import quote, unquote
 
+from ..state.store import Store
 from .faults import Rule
-from .store import Store
 
 PREFIX = "/images/"
 CHUNK_BYTES = 256 * 1024

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import clock
+from ..state import clock
 
 # Titles (OSC), CSI sequences such as colours, and two-character escapes.
 ESCAPES = re.compile(r"\x1b(\][^\x07\x1b]*(\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]|[@-Z\\^_])")

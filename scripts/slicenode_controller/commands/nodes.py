@@ -3,9 +3,10 @@
 import argparse
 from typing import Any
 
-from . import lookup, nodes, output, requests, tokens, view, waiting
+from ..state import nodes, requests, tokens, view
+from ..state.store import Row, from_json
+from . import lookup, output, waiting
 from .session import Session
-from .store import Row, from_json
 
 
 def token_create(session: Session, arguments: argparse.Namespace) -> None:

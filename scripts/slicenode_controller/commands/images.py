@@ -6,19 +6,11 @@ import sys
 import time
 from typing import Any
 
-from . import (
-    console_stream,
-    image_source,
-    lookup,
-    ordering,
-    output,
-    requests,
-    view,
-    waiting,
-)
+from ..state import requests, view
+from ..state.store import Row, from_json
+from . import console_stream, image_source, lookup, ordering, output, waiting
 from .lookup import CommandError
 from .session import Session
-from .store import Row, from_json
 
 
 def image_fetch(session: Session, arguments: argparse.Namespace) -> None:

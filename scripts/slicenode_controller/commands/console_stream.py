@@ -4,9 +4,10 @@ import math
 import time
 from collections.abc import Iterator
 
-from . import lookup, requests, waiting
+from ..state import requests
+from ..state.store import Row, Store, from_json, wait_for
+from . import lookup, waiting
 from .lookup import CommandError
-from .store import Row, Store, from_json, wait_for
 
 # Nothing stops a request whose reader has gone: it should not go on for long.
 PERIOD_SECONDS = 60

@@ -11,11 +11,11 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from . import requests
+from ..state import requests
+from ..state.store import LOOK_AGAIN_SECONDS
 from .ca import Ca
 from .context import Context
 from .mailbox import Mailboxes
-from .store import LOOK_AGAIN_SECONDS
 from .web import Handler
 
 CONNECTIONS = 4096

@@ -6,13 +6,13 @@ import traceback
 from collections import Counter
 from typing import Any
 
-from . import clock, nodes, requests, traffic
-from .exports import Exports
-from .faults import Faults
-from .files import Images
+from ..files.exports import Exports
+from ..files.faults import Faults
+from ..files.files import Images
+from ..state import clock, nodes, requests, traffic
+from ..state.store import Store
 from .protocol import Protocol
 from .service import Service
-from .store import Store
 
 
 class Context:

@@ -1,0 +1,1 @@
+"""The nodes' API: calls, TLS, HTTP."""

@@ -1,0 +1,1 @@
+"""What is in the tables, one concern each."""
