@@ -96,7 +96,7 @@ agent-host: ## the agent for this machine, with sanitizers and the simulated nod
 	+@$(MAKE) -s -C agent BUILD=host
 
 initramfs: out/initramfs/initramfs
-out/initramfs/initramfs: scripts/mkinitramfs initramfs/manifest out/version $(shipped) \
+out/initramfs/initramfs: scripts/mkinitramfs scripts/slicenode_build.py initramfs/manifest out/version $(shipped) \
 		$(filter-out out/%,$(packed)) $(agent_programs)
 	@mkdir -p out/log
 	@scripts/mkinitramfs >out/log/initramfs.log || { cat out/log/initramfs.log; exit 1; }
@@ -111,7 +111,7 @@ ifeq ($(wildcard out/licenses/slicenode),)
 out/sbom.spdx.json: again
 endif
 image: out/SHA256SUMS ## ISO, PXE set, slicenode.efi and SHA256SUMS
-out/SHA256SUMS: $(filter-out image/sizes.py image/limits.json,$(wildcard image/*)) out/version $(addprefix out/stamp/,xen linux syslinux) \
+out/SHA256SUMS: $(filter-out image/sizes.py image/limits.json,$(wildcard image/*)) scripts/slicenode_build.py out/version $(addprefix out/stamp/,xen linux syslinux) \
 		out/initramfs/initramfs
 	@image/build
 

@@ -44,7 +44,7 @@ static const char *text(const json_t *object, const char *name)
     return value ? value : "";
 }
 
-/* --- Requests -------------------------------------------------------------------------------------- */
+/* --- Requests --------------------------------------------------------------------------------- */
 
 static const char *phase_name(enum request_phase phase)
 {
@@ -176,7 +176,7 @@ void methods_request_finished(struct agent *agent, const struct request_record *
         api_resume(agent->api, record->request.id, answer_ended, &ended);
 }
 
-/* --- What there is --------------------------------------------------------------------------------- */
+/* --- What there is ---------------------------------------------------------------------------- */
 
 static void slice_list(struct agent *agent, struct api_call *call, const json_t *params)
 {
@@ -241,7 +241,7 @@ static void node_status(struct agent *agent, struct api_call *call, const json_t
     api_answer(call, status);
 }
 
-/* --- Following ------------------------------------------------------------------------------------- */
+/* --- Following -------------------------------------------------------------------------------- */
 
 static void events_follow(struct agent *agent, struct api_call *call, const json_t *params)
 {
@@ -300,7 +300,7 @@ static void console_show(struct agent *agent, struct api_call *call, const json_
     api_answer(call, json_pack("{s:s, s:b}", "console", tail, "truncated", truncated));
 }
 
-/* --- The node -------------------------------------------------------------------------------------- */
+/* --- The node --------------------------------------------------------------------------------- */
 
 #define SHUTDOWN_TAG "node.shutdown"
 

@@ -84,7 +84,7 @@ static ssize_t receive(struct client *client, void *data, size_t size)
 
 static void on_client(void *context, int fd, short events);
 
-/* --- Clients ------------------------------------------------------------------------------------- */
+/* --- Clients ---------------------------------------------------------------------------------- */
 
 static void call_free(struct api_call *call)
 {
@@ -157,7 +157,7 @@ static void send_message(struct client *client, json_t *message)
     flush(client);
 }
 
-/* --- Calls ---------------------------------------------------------------------------------------- */
+/* --- Calls ------------------------------------------------------------------------------------ */
 
 void api_answer(struct api_call *call, json_t *result)
 {
@@ -302,7 +302,7 @@ static void on_listen(void *context, int fd, short events)
     loop_watch(api->loop, accepted, POLLIN, on_client, client);
 }
 
-/* --- Followers ------------------------------------------------------------------------------------ */
+/* --- Followers -------------------------------------------------------------------------------- */
 
 void api_follow(struct api_call *call, const char *request, const char *slice)
 {
@@ -356,7 +356,7 @@ bool api_has_console_followers(const struct api *api)
     return false;
 }
 
-/* --- The socket ----------------------------------------------------------------------------------- */
+/* --- The socket ------------------------------------------------------------------------------- */
 
 int api_open(struct loop *loop, const char *path, api_method *method, void *context,
              struct api **api, struct err *err)

@@ -1,9 +1,9 @@
 /* What a hypervisor, a storage pool and a network must do for the agent. Implementations: xen/,
  * thin/, net/ (the real node) and sim/ (a simulated one).
  *
- * Every function is idempotent: creating what is there with the same properties and removing what is
- * absent succeed, so that a step can run again after a crash. A worker process uses its own
- * instance, opened after the fork. */
+ * Every function is idempotent: creating what is there with the same properties and removing
+ * what is absent succeed, so that a step can run again after a crash. A worker process uses its
+ * own instance, opened after the fork. */
 #ifndef SLICENODE_BACKEND_BACKEND_H
 #define SLICENODE_BACKEND_BACKEND_H
 
@@ -89,7 +89,8 @@ struct domain_change {
 struct hypervisor {
     void *state;
     int (*host)(void *state, struct host_info *info, struct err *err);
-    /* Once, when the agent starts: what serves the slices comes before them when processors are short. */
+    /* Once, when the agent starts: what serves the slices comes before them when processors are
+     * short. */
     int (*prefer_host)(void *state, struct err *err);
     /* Begins an orderly reboot of the machine, which ends every process; does not wait. */
     int (*reboot)(void *state, struct err *err);
@@ -99,11 +100,12 @@ struct hypervisor {
     /* Asks the guest to power off or reboot; does not wait. */
     int (*domain_shutdown)(void *state, const char *slice, bool reboot, struct err *err);
     int (*domain_destroy)(void *state, const char *slice, struct err *err);
-    /* Stops and resumes the domain's processors; its memory stays. Fails when there is no domain. */
+    /* Stops and resumes the domain's processors; its memory stays. Fails when there is no
+     * domain. */
     int (*domain_pause)(void *state, const char *slice, struct err *err);
     int (*domain_unpause)(void *state, const char *slice, struct err *err);
-    /* Changes a domain that runs. `now` becomes false, and all is as it was, when there is none, when
-     * it was built for less, or when its guest does not give back what it should. */
+    /* Changes a domain that runs. `now` becomes false, and all is as it was, when there is none,
+     * when it was built for less, or when its guest does not give back what it should. */
     int (*domain_set_vcpus)(void *state, const char *slice, const struct domain_change *change,
                             bool *now, struct err *err);
     int (*domain_set_memory)(void *state, const char *slice, const struct domain_change *change,
@@ -127,8 +129,8 @@ struct hypervisor {
                        struct err *err);
     /* Lets a suspended slice go on where it is; all others are left as they are. */
     int (*domain_resume)(void *state, const char *slice, struct err *err);
-    /* Builds a domain from saved memory in place of any other, and leaves it paused: its disk must be
-     * what it was at that instant, and stays so until domain_run. */
+    /* Builds a domain from saved memory in place of any other, and leaves it paused: its disk
+     * must be what it was at that instant, and stays so until domain_run. */
     int (*domain_restore)(void *state, const struct domain_config *config, const char *path,
                           const struct memory_mark *mark, struct err *err);
     /* Lets the restored domain run. One that runs already, has ended or is gone is left so, and
@@ -140,8 +142,8 @@ struct hypervisor {
     /* What the devices of these domains have moved; what is gone by now counts as nothing. */
     int (*counters)(void *state, const struct domain_info *domains, size_t count,
                     struct domain_counters *counters, struct err *err);
-    /* The terminal at which the slice's console can be read and typed on. slice_state when the slice
-     * is not running, console_unavailable when there is none for it. */
+    /* The terminal at which the slice's console can be read and typed on. slice_state when the
+     * slice is not running, console_unavailable when there is none for it. */
     int (*console_tty)(void *state, const char *slice, char path[static TTY_PATH_BYTES],
                        struct err *err);
     /* A descriptor that becomes readable when a domain may have died or shut down; -1 if there is
@@ -175,9 +177,10 @@ struct storage {
     void *state;
     int (*usage)(void *state, struct pool_usage *usage, struct err *err);
     int (*create)(void *state, uint32_t thin_id, struct err *err);
-    /* Takes a snapshot. When the origin is active its I/O is suspended meanwhile (`origin_name`, or
-     * NULL for an inactive origin). `mapped`, which may be NULL, is set to the pool bytes of the new snapshot,
-     * or to 0 when that is not known: the origin was not active, or the snapshot is there already. */
+    /* Takes a snapshot. When the origin is active its I/O is suspended meanwhile (`origin_name`,
+     * or NULL for an inactive origin). `mapped`, which may be NULL, is set to the pool bytes of
+     * the new snapshot, or to 0 when that is not known: the origin was not active, or the
+     * snapshot is there already. */
     int (*snapshot)(void *state, uint32_t origin_id, const char *origin_name, uint32_t thin_id,
                     uint64_t *mapped, struct err *err);
     int (*remove)(void *state, uint32_t thin_id, struct err *err);

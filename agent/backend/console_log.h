@@ -1,5 +1,5 @@
-/* The slices' console logs, written by xenconsoled as CONSOLE_DIR/guest-<slice>.log. Each is kept as
- * a ring of two files: the log and, when it had grown, what came before as .log.1. */
+/* The slices' console logs, written by xenconsoled as CONSOLE_DIR/guest-<slice>.log. Each is
+ * kept as a ring of two files: the log and, when it had grown, what came before as .log.1. */
 #ifndef SLICENODE_BACKEND_CONSOLE_LOG_H
 #define SLICENODE_BACKEND_CONSOLE_LOG_H
 
@@ -31,8 +31,8 @@ uint64_t console_size(const char *folder, const char *slice);
 int64_t console_place(const char *folder, const char *slice, unsigned bytes, bool *more);
 
 /* What came after `place`, as valid UTF-8 that the caller owns ("" when nothing did); `place` is
- * moved behind it. Of more than `limit` bytes the last ones; `skipped` says whether some are missing.
- * A character of which only the beginning is there is left for the next time. */
+ * moved behind it. Of more than `limit` bytes the last ones; `skipped` says whether some are
+ * missing. A character of which only the beginning is there is left for the next time. */
 char *console_next(const char *folder, const char *slice, int64_t *place, unsigned limit,
                    bool *skipped);
 

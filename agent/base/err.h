@@ -2,7 +2,8 @@
 #ifndef SLICENODE_BASE_ERR_H
 #define SLICENODE_BASE_ERR_H
 
-/* The closed list of error codes. Their names, in lower case, are the protocol's (docs/protocol). */
+/* The closed list of error codes. Their names, in lower case, are the protocol's
+ * (docs/protocol). */
 #define ERR_CODES(X)                                                                               \
     X(NONE, "none")                                                                                \
     X(INVALID_ARGUMENT, "invalid_argument")                                                        \
@@ -75,7 +76,8 @@ struct err {
     char message[ERR_MESSAGE_BYTES];
 };
 
-/* Fills `err` (which may be NULL) and returns -1, so that callers can write `return err_set(...)`. */
+/* Fills `err` (which may be NULL) and returns -1, so that callers can write `return
+ * err_set(...)`. */
 int err_set(struct err *err, enum err_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

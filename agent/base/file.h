@@ -12,8 +12,8 @@ int read_file(const char *path, size_t limit, char **text, size_t *length, struc
 /* Makes what was entered in a folder or taken out of it outlive a power cut. */
 int sync_folder(const char *folder, struct err *err);
 
-/* Waits until nobody else has locked this file or folder, then locks it (flock) until the result is closed: the
- * descriptor, or -1. */
+/* Waits until nobody else has locked this file or folder, then locks it (flock) until the result
+ * is closed: the descriptor, or -1. */
 int open_locked(const char *path, struct err *err);
 
 /* Replaces a file as one step (hidden temporary file, fsync, rename, fsync of the folder). One

@@ -11,7 +11,8 @@ enum log_level {
     LOG_LEVEL_ERROR
 };
 
-/* Names the program in every line; `console_path` may be NULL. Messages below `level` are dropped. */
+/* Names the program in every line; `console_path` may be NULL. Messages below `level` are
+ * dropped. */
 void log_open(const char *program, enum log_level level, const char *console_path);
 
 /* From here on this program and those that it starts lose lines, and do not wait, when nobody reads

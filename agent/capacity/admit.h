@@ -1,5 +1,5 @@
-/* Admission: what a node has, what it has promised, and whether something more fits. Pure and exact:
- * what is admitted can be started, also when every slice fills its disk. */
+/* Admission: what a node has, what it has promised, and whether something more fits. Pure and
+ * exact: what is admitted can be started, also when every slice fills its disk. */
 #ifndef SLICENODE_CAPACITY_ADMIT_H
 #define SLICENODE_CAPACITY_ADMIT_H
 
@@ -63,8 +63,8 @@ int admit_vcpus(const struct capacity *capacity, unsigned vcpus, struct err *err
 int admit_memory(const struct capacity *capacity, const struct slice *slice, struct err *err);
 int admit_disk(const struct capacity *capacity, uint64_t bytes, const char *what, struct err *err);
 
-/* How much of the pool must be given back for admit_disk to admit `bytes`, by what is promised and by
- * what is used. */
+/* How much of the pool must be given back for admit_disk to admit `bytes`, by what is promised
+ * and by what is used. */
 uint64_t admit_disk_short_bytes(const struct capacity *capacity, uint64_t bytes);
 
 /* storage_missing or pool_full when no new volume may be made at all. */

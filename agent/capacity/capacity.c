@@ -81,7 +81,7 @@ static int fill(struct backend *backend, const struct kept *kept, uint64_t known
     if (!known_memory_mib && slices_memory(&backend->hypervisor, host.memory_free_mib, kept,
                                            &capacity->memory_mib, err) < 0)
         return -1;
-    capacity->storage = backend->storage.usage != NULL;
+    capacity->storage = backend->storage.usage;
     if (!capacity->storage)
         return 0;
     if (backend->storage.usage(backend->storage.state, &capacity->pool, err) < 0)

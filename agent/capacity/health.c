@@ -108,8 +108,8 @@ enum health_level health_memory(uint64_t available_kib, enum health_level before
     return HEALTH_LOW;
 }
 
-/* As Linux's block layer writes it: "I/O error, dev sda, sector 2048 op 0x0:(READ) ...", or "critical
- * medium error, dev ...". */
+/* As Linux's block layer writes it: "I/O error, dev sda, sector 2048 op 0x0:(READ) ...", or
+ * "critical medium error, dev ...". */
 int health_disk_error(const char *line, char name[static DISK_NAME_BYTES], uint64_t *sector)
 {
     static const char *const others[] = {"sr", "fd", "loop", "ram", "nbd"};

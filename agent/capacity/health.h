@@ -1,7 +1,8 @@
 /* When a node's resources run low: levels with names, and what to tell the operator. Pure.
  *
- * Each function takes the level of the last look and gives the present one. A level is entered at its
- * bound and left only some way below it, so that a value at the bound does not make news each time. */
+ * Each function takes the level of the last look and gives the present one. A level is entered
+ * at its bound and left only some way below it, so that a value at the bound does not make news
+ * each time. */
 #ifndef SLICENODE_CAPACITY_HEALTH_H
 #define SLICENODE_CAPACITY_HEALTH_H
 

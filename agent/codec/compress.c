@@ -34,7 +34,7 @@ int encoder_finish(struct encoder *encoder, struct err *err)
 
 void encoder_close(struct encoder *encoder)
 {
-    if (encoder->type != NULL)
+    if (encoder->type)
         encoder->type->close(encoder);
     free(encoder->buffer);
     *encoder = (struct encoder){.type = NULL};

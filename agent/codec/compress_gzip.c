@@ -37,7 +37,7 @@ static int gzip_feed(struct encoder *encoder, const void *data, size_t length, b
         if (result == Z_STREAM_ERROR)
             return err_set(err, ERR_INTERNAL, "gzip failed");
         size_t made = ENCODER_BUFFER_BYTES - stream->avail_out;
-        if (made > 0 && encoder->output(encoder->argument, encoder->buffer, made, err) != 0)
+        if (made > 0 && encoder->output(encoder->argument, encoder->buffer, made, err) < 0)
             return -1;
     } while (stream->avail_out == 0 || (last && result != Z_STREAM_END));
     return 0;
@@ -45,7 +45,7 @@ static int gzip_feed(struct encoder *encoder, const void *data, size_t length, b
 
 static void gzip_close(struct encoder *encoder)
 {
-    if (encoder->state != NULL)
+    if (encoder->state)
         deflateEnd(encoder->state);
     free(encoder->state);
 }

@@ -10,8 +10,7 @@ static int zstd_open(struct encoder *encoder, struct err *err)
 {
     ZSTD_CCtx *context = ZSTD_createCCtx();
     encoder->state = context;
-    if (context == NULL ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL)) ||
+    if (!context || ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL)) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)))
         return err_set(err, ERR_INTERNAL, "zstd does not start");
     return 0;
@@ -29,7 +28,7 @@ static int zstd_feed(struct encoder *encoder, const void *data, size_t length, b
         if (ZSTD_isError(left))
             return err_set(err, ERR_INTERNAL, "zstd: %s", ZSTD_getErrorName(left));
         if (output.pos > 0 &&
-            encoder->output(encoder->argument, encoder->buffer, output.pos, err) != 0)
+            encoder->output(encoder->argument, encoder->buffer, output.pos, err) < 0)
             return -1;
     } while (input.pos < input.size || (last && left > 0));
     return 0;

@@ -24,7 +24,7 @@ int decoder_open(struct decoder *decoder, const struct decoder_type *type, struc
 
 void decoder_close(struct decoder *decoder)
 {
-    if (decoder->type != NULL)
+    if (decoder->type)
         decoder->type->close(decoder);
     decoder->type = NULL;
 }

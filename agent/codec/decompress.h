@@ -48,7 +48,8 @@ void decoder_close(struct decoder *decoder);
 /* Takes a piece of what was decoded. */
 typedef int decode_sink(void *argument, const unsigned char *data, size_t length, struct err *err);
 
-/* A decoder whose output goes to a sink in pieces of DECODE_PIECE_BYTES; the last one may be shorter. */
+/* A decoder whose output goes to a sink in pieces of DECODE_PIECE_BYTES; the last one may be
+ * shorter. */
 struct decode_stream {
     struct decoder decoder;
     unsigned char *buffer;

@@ -50,7 +50,7 @@ static int gzip_decode(struct decoder *decoder, struct decode_buffers *buffers, 
             return 0;
         if (result != Z_OK && result != Z_STREAM_END)
             return err_set(err, ERR_IMAGE_CORRUPT, "the gzip stream is damaged: %s",
-                           stream->msg != NULL ? stream->msg : "unexpected data");
+                           stream->msg ? stream->msg : "unexpected data");
         decoder->complete = result == Z_STREAM_END;
     }
     return 0;

@@ -27,12 +27,12 @@ static int decode(struct decode_stream *stream, const void *data, size_t length,
     for (;;) {
         buffers.output = stream->buffer + stream->buffered;
         buffers.output_length = DECODE_PIECE_BYTES - stream->buffered;
-        if (stream->decoder.type->decode(&stream->decoder, &buffers, last, err) != 0)
+        if (stream->decoder.type->decode(&stream->decoder, &buffers, last, err) < 0)
             return -1;
         stream->buffered = DECODE_PIECE_BYTES - buffers.output_length;
         if (buffers.output_length > 0)
             break;
-        if (pass_on(stream, err) != 0)
+        if (pass_on(stream, err) < 0)
             return -1;
     }
     if (buffers.input_length > 0)
@@ -49,7 +49,7 @@ int decode_stream_feed(struct decode_stream *stream, const void *data, size_t le
 
 int decode_stream_finish(struct decode_stream *stream, struct err *err)
 {
-    if (decode(stream, "", 0, true, err) != 0)
+    if (decode(stream, "", 0, true, err) < 0)
         return -1;
     if (!stream->decoder.complete)
         return err_set(err, ERR_IMAGE_CORRUPT, "the %s stream ends too early",

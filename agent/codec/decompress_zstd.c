@@ -7,7 +7,7 @@
 static int zstd_open(struct decoder *decoder, struct err *err)
 {
     ZSTD_DCtx *context = ZSTD_createDCtx();
-    if (context == NULL)
+    if (!context)
         return err_set(err, ERR_INTERNAL, "zstd: no memory");
     ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, DECODER_WINDOW_LOG_LIMIT);
     decoder->state = context;

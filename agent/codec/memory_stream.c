@@ -46,7 +46,7 @@ static void count(struct memory_stream *stream, size_t length)
     stream->mark.bytes += length;
 }
 
-/* --- Into the volume ---------------------------------------------------------------------------- */
+/* --- Into the volume -------------------------------------------------------------------------- */
 
 static int put(struct memory_stream *stream, size_t from, size_t length, uint64_t offset)
 {
@@ -103,7 +103,7 @@ static void take_all(struct memory_stream *stream)
         err_errno(&stream->error, ERR_STORAGE_ERROR, errno, "cannot write the memory to disk");
 }
 
-/* --- Out of the volume -------------------------------------------------------------------------- */
+/* --- Out of the volume ------------------------------------------------------------------------ */
 
 /* The next chunk into the buffer. Returns its length, 0 at the end, -1. */
 static long get_chunk(struct memory_stream *stream)
@@ -143,7 +143,7 @@ static void give_all(struct memory_stream *stream)
                 (unsigned long long)stream->wanted.crc);
 }
 
-/* --- The stream --------------------------------------------------------------------------------- */
+/* --- The stream ------------------------------------------------------------------------------- */
 
 static void *move(void *argument)
 {

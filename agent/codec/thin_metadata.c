@@ -23,7 +23,7 @@ static int read_block(const struct thin_metadata *metadata, uint64_t block, uint
 {
     if (block >= metadata->block_count)
         return corrupt(block, "is beyond its end", err);
-    if (metadata->read(metadata->argument, block, data, err) != 0)
+    if (metadata->read(metadata->argument, block, data, err) < 0)
         return -1;
     if (thin_get64(data + PLACE_AT) != block)
         return corrupt(block, "belongs to another place", err);
@@ -35,7 +35,7 @@ static int read_block(const struct thin_metadata *metadata, uint64_t block, uint
 int thin_metadata_open(struct thin_metadata *metadata, uint64_t block, struct err *err)
 {
     unsigned char data[THIN_BLOCK_BYTES];
-    if (read_block(metadata, block, SUPERBLOCK_XOR, data, err) != 0)
+    if (read_block(metadata, block, SUPERBLOCK_XOR, data, err) < 0)
         return -1;
     uint32_t version = thin_get32(data + VERSION_AT);
     uint32_t sectors = thin_get32(data + DATA_BLOCK_SECTORS_AT);
@@ -53,7 +53,7 @@ int thin_metadata_open(struct thin_metadata *metadata, uint64_t block, struct er
     return 0;
 }
 
-/* --- Nodes ---------------------------------------------------------------------------------------- */
+/* --- Nodes ------------------------------------------------------------------------------------ */
 
 struct node {
     unsigned char data[THIN_BLOCK_BYTES];
@@ -66,7 +66,7 @@ struct node {
 static int read_node(const struct thin_metadata *metadata, uint64_t block, struct node *node,
                      struct err *err)
 {
-    if (read_block(metadata, block, NODE_XOR, node->data, err) != 0)
+    if (read_block(metadata, block, NODE_XOR, node->data, err) < 0)
         return -1;
     uint32_t flags = thin_get32(node->data + FLAGS_AT);
     node->count = thin_get32(node->data + ENTRIES_AT);
@@ -100,7 +100,7 @@ static int find_volume(const struct thin_metadata *metadata, uint32_t volume, ui
     CLEANUP_FREE struct node *node = xcalloc(1, sizeof(*node));
     uint64_t block = metadata->mapping_root;
     for (unsigned depth = 0; depth < DEPTH_MAX; depth++) {
-        if (read_node(metadata, block, node, err) != 0)
+        if (read_node(metadata, block, node, err) < 0)
             return -1;
         uint32_t index = node->count;
         while (index > 0 && key(node, index - 1) > volume)
@@ -116,7 +116,7 @@ static int find_volume(const struct thin_metadata *metadata, uint32_t volume, ui
     return corrupt(block, "is too deep in its tree", err);
 }
 
-/* --- Walks ---------------------------------------------------------------------------------------- */
+/* --- Walks ------------------------------------------------------------------------------------ */
 
 struct walk {
     const struct thin_metadata *metadata;
@@ -138,9 +138,9 @@ static int descend(struct walk *walk, uint64_t block, struct err *err)
     if (walk->nodes_left-- == 0)
         return corrupt(block, "is in a tree without end", err);
     struct node **node = &walk->stack[walk->depth];
-    if (*node == NULL)
+    if (!*node)
         *node = xcalloc(1, sizeof(**node));
-    if (read_node(walk->metadata, block, *node, err) != 0)
+    if (read_node(walk->metadata, block, *node, err) < 0)
         return -1;
     walk->depth++;
     return 0;
@@ -158,7 +158,7 @@ static int advance(struct walk *walk, struct err *err)
         }
         uint32_t index = node->next++;
         if (!node->leaf) {
-            if (descend(walk, value(node, index), err) != 0)
+            if (descend(walk, value(node, index), err) < 0)
                 return -1;
             continue;
         }
@@ -178,7 +178,7 @@ static int open_walk(struct walk *walk, const struct thin_metadata *metadata, ui
 {
     uint64_t root = 0;
     *walk = (struct walk){.metadata = metadata, .nodes_left = metadata->block_count};
-    if (find_volume(metadata, volume, &root, err) != 0 || descend(walk, root, err) != 0)
+    if (find_volume(metadata, volume, &root, err) < 0 || descend(walk, root, err) < 0)
         return -1;
     return advance(walk, err);
 }
@@ -210,7 +210,7 @@ static int compare(struct walk *older, struct walk *newer, thin_mark *mark, void
         bool new = newer->present && (!older->present || newer->block <= older->block);
         if (!old || !new || older->data_block != newer->data_block)
             mark(argument, new ? newer->block : older->block, new);
-        if ((old && advance(older, err) != 0) || (new &&advance(newer, err) != 0))
+        if ((old && advance(older, err) < 0) || (new &&advance(newer, err) < 0))
             return -1;
     }
     return 0;

@@ -1,10 +1,10 @@
-/* The thin pool's metadata as Linux keeps it on disk, for reading: which blocks of the pool a volume
- * maps, and where two volumes differ. Pure and bounded: whatever the blocks hold, each is read at
- * most once in a walk, and a walk ends.
+/* The thin pool's metadata as Linux keeps it on disk, for reading: which blocks of the pool a
+ * volume maps, and where two volumes differ. Pure and bounded: whatever the blocks hold, each is
+ * read at most once in a walk, and a walk ends.
  *
- * Source of the format: Linux 6.12, drivers/md/dm-thin-metadata.c and persistent-data/dm-btree*. A
- * superblock names a tree of volumes (number -> root of a tree) whose trees map the volume's blocks
- * (block -> the pool's block << 24 | time). Every block has a CRC-32C and its own place. */
+ * Source of the format: Linux 6.12, drivers/md/dm-thin-metadata.c and persistent-data/dm-btree*.
+ * A superblock names a tree of volumes (number -> root of a tree) whose trees map the volume's
+ * blocks (block -> the pool's block << 24 | time). Every block has a CRC-32C and its own place. */
 #ifndef SLICENODE_CODEC_THIN_METADATA_H
 #define SLICENODE_CODEC_THIN_METADATA_H
 

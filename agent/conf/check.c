@@ -58,8 +58,8 @@ int conf_check_controller(char *value, struct err *err)
     return 0;
 }
 
-/* One or more certificates in PEM. What they say is checked when they are used; here it is made sure
- * that nothing was lost in copying and that no private key was put here. */
+/* One or more certificates in PEM. What they say is checked when they are used; here it is made
+ * sure that nothing was lost in copying and that no private key was put here. */
 int conf_check_ca(char *value, struct err *err)
 {
     static const char begin[] = "-----BEGIN CERTIFICATE-----";

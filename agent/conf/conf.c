@@ -98,8 +98,8 @@ static void keep(struct conf *conf, const char *where, enum conf_key key, char *
     replace(value, text);
 }
 
-/* A value that is wrong must not make room for one of less weight, and a node that cannot tell which
- * disks it may use must not touch any. */
+/* A value that is wrong must not make room for one of less weight, and a node that cannot tell
+ * which disks it may use must not touch any. */
 static void refuse(struct conf *conf, const char *where, enum conf_key key, struct err *err)
 {
     struct conf_value *value = &conf->values[key];

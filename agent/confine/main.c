@@ -1,5 +1,5 @@
-/* confine PROFILE PROGRAM [ARGUMENT...]: starts a daemon that is not ours with as little as it can do
- * its work with. What each profile keeps, and why, is in docs/security.md. */
+/* confine PROFILE PROGRAM [ARGUMENT...]: starts a daemon that is not ours with as little as it
+ * can do its work with. What each profile keeps, and why, is in docs/security.md. */
 #include "base/err.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -99,9 +99,9 @@ static int confine(const struct profile *profile, const char *program, struct er
     for (size_t index = 0; index < PATHS_MAX && profile->paths[index].path; index++)
         paths[count++] = profile->paths[index];
     paths[count] = (struct sandbox_path){NULL, 0};
-    if (set_limit(RLIMIT_CORE, 0, err) != 0 ||
-        set_limit(RLIMIT_NOFILE, profile->descriptors, err) != 0 ||
-        sandbox_become(profile->user, profile->group, present(profile->keep), err) != 0)
+    if (set_limit(RLIMIT_CORE, 0, err) < 0 ||
+        set_limit(RLIMIT_NOFILE, profile->descriptors, err) < 0 ||
+        sandbox_become(profile->user, profile->group, present(profile->keep), err) < 0)
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_errno(err, ERR_INTERNAL, errno, "confine: no new privileges");
@@ -115,11 +115,11 @@ int main(int argc, char **argv)
     struct err err = {0};
     log_open("confine", LOG_LEVEL_INFO, NULL);
     const struct profile *profile = argc >= 3 ? find(argv[1]) : NULL;
-    if (profile == NULL || argv[2][0] != '/') {
+    if (!profile || argv[2][0] != '/') {
         fprintf(stderr, "usage: confine xenstored|xenconsoled|sshd /PROGRAM [ARGUMENT...]\n");
         return 2;
     }
-    if (confine(profile, argv[2], &err) != 0) {
+    if (confine(profile, argv[2], &err) < 0) {
         log_error("%s", err.message);
         return 111;
     }

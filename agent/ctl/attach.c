@@ -128,7 +128,7 @@ static void take_keys(struct attachment *attachment)
     size_t taken = length < room ? length : room;
     memcpy(attachment->typed.bytes + attachment->typed.used, keys.bytes, taken);
     attachment->typed.used += taken;
-    attachment->left = leave != NULL;
+    attachment->left = leave;
 }
 
 static void take_input(struct attachment *attachment)

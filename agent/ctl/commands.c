@@ -55,7 +55,7 @@ const char command_usage[] =
     "name.\n"
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 sliced does not answer.\n";
 
-/* --- Snapshots and images -------------------------------------------------------------------------- */
+/* --- Snapshots and images --------------------------------------------------------------------- */
 
 static int command_snapshot(struct control *control, int count, char **words)
 {
@@ -120,7 +120,7 @@ static int command_image(struct control *control, int count, char **words)
     return carry_out(control, "image.fetch", NULL, NULL, args);
 }
 
-/* --- Requests, events, the node --------------------------------------------------------------------- */
+/* --- Requests, events, the node --------------------------------------------------------------- */
 
 static int command_request(struct control *control, int count, char **words)
 {

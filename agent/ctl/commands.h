@@ -4,7 +4,8 @@
 
 #include "ctl/link.h"
 
-/* Runs the command and gives the exit code; EXIT_USAGE when it is not known or its arguments are wrong. */
+/* Runs the command and gives the exit code; EXIT_USAGE when it is not known or its arguments are
+ * wrong. */
 int command_run(struct control *control, int count, char **words);
 extern const char command_usage[];
 

@@ -1,5 +1,5 @@
-/* The id of what `text` names (an id, an unambiguous beginning of one, or a name); exits with a message when there is
- * none or more than one. */
+/* The id of what `text` names (an id, an unambiguous beginning of one, or a name); exits with a
+ * message when there is none or more than one. */
 #ifndef SLICENODE_CTL_FIND_H
 #define SLICENODE_CTL_FIND_H
 

@@ -1,4 +1,5 @@
-/* What the commands have in common: their words, their calls, and a request that is followed to its end. */
+/* What the commands have in common: their words, their calls, and a request that is followed to
+ * its end. */
 #ifndef SLICENODE_CTL_REQUEST_H
 #define SLICENODE_CTL_REQUEST_H
 

@@ -27,7 +27,7 @@ int export_open(struct export *export, const struct export_options *options, str
     memset(map, 0, sizeof(*map));
     sha256_init(&export->hash);
     export->piece = xcalloc(1, EXPORT_PIECE_BYTES);
-    if (find_format(options->format) == NULL)
+    if (!find_format(options->format))
         return err_set(err, ERR_INVALID_ARGUMENT, "export format \"%.32s\" is not known",
                        options->format);
     return encoder_open(&export->encoder, options->compression, export_put, export, err);
@@ -43,8 +43,8 @@ uint64_t export_length(const struct export *export)
 int export_run(struct export *export, struct err *err)
 {
     unsigned char digest[EXPORT_SHA256_BYTES];
-    if (find_format(export->options->format)->run(export, err) != 0 ||
-        encoder_finish(&export->encoder, err) != 0)
+    if (find_format(export->options->format)->run(export, err) < 0 ||
+        encoder_finish(&export->encoder, err) < 0)
         return -1;
     sha256_digest(&export->hash, sizeof(digest), digest);
     hex_write(export->sha256, digest, sizeof(digest));

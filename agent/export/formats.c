@@ -27,7 +27,7 @@ static int raw_run(struct export *export, struct err *err)
 
 const struct export_format export_raw = {"raw", raw_length, raw_run};
 
-/* --- Differences ---------------------------------------------------------------------------------- */
+/* --- Differences ------------------------------------------------------------------------------ */
 
 #define RECORD_BYTES 24
 #define RECORD_LIMIT (64 * MIB)
@@ -73,12 +73,12 @@ static int delta_run(struct export *export, struct err *err)
     struct map_run run = {.offset = 0};
     char header[512];
     int length = delta_header(export, header, sizeof(header));
-    if (export_bytes(export, header, (size_t)length, err) != 0)
+    if (export_bytes(export, header, (size_t)length, err) < 0)
         return -1;
     while (export_map_next(&export->map, RECORD_LIMIT, &run)) {
         export->done_bytes = run.offset;
-        if (record(export, run.data ? "DATA" : "ZERO", run.offset, run.length, err) != 0 ||
-            (run.data && export_volume(export, run.offset, run.length, err) != 0))
+        if (record(export, run.data ? "DATA" : "ZERO", run.offset, run.length, err) < 0 ||
+            (run.data && export_volume(export, run.offset, run.length, err) < 0))
             return -1;
     }
     export->done_bytes = export->options->size_bytes;

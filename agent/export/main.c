@@ -42,9 +42,9 @@ static int read_options(const json_t *message, struct export_options *options,
     struct fields fields;
     const char *type = NULL;
     *options = (struct export_options){.size_bytes = 0};
-    *source = (struct source){.metadata = json_object_get(message, "superblock") != NULL};
+    *source = (struct source){.metadata = json_object_get(message, "superblock")};
     enum field_need with_metadata = source->metadata ? REQUIRED : OPTIONAL;
-    if (fields_open(&fields, message, "", err) != 0 ||
+    if (fields_open(&fields, message, "", err) < 0 ||
         field_string(&fields, "type", REQUIRED, 16, &type) != 0 ||
         field_string(&fields, "format", REQUIRED, 16, &options->format) != 0 ||
         field_string(&fields, "compression", REQUIRED, 16, &options->compression) != 0 ||
@@ -122,7 +122,7 @@ static int make_map(const struct source *source, uint64_t size_bytes, struct exp
         export_map_whole(map, size_bytes);
         return 0;
     }
-    if (thin_metadata_open(&metadata, source->superblock, err) != 0)
+    if (thin_metadata_open(&metadata, source->superblock, err) < 0)
         return -1;
     export_map_open(map, size_bytes, metadata.data_block_bytes, source->since_volume != 0);
     int result =
@@ -138,17 +138,17 @@ static int work(struct export *export, const struct export_options *options,
 {
     struct teller teller = {.wire = wire, .next_ms = monotonic_ms() + PROGRESS_MS};
     struct export_map map = {.block_count = 0};
-    if (make_map(source, options->size_bytes, &map, err) != 0) {
+    if (make_map(source, options->size_bytes, &map, err) < 0) {
         export_map_close(&map);
         return -1;
     }
-    if (export_open(export, options, &map, VOLUME_FD, OUTPUT_FD, err) != 0)
+    if (export_open(export, options, &map, VOLUME_FD, OUTPUT_FD, err) < 0)
         return -1;
     export->progress = progress;
     export->argument = &teller;
     json_t *ready =
         json_pack("{s:s, s:I}", "type", "ready", "length", (json_int_t)export_length(export));
-    if (send_message(wire, ready, err) != 0)
+    if (send_message(wire, ready, err) < 0)
         return -1;
     return export_run(export, err);
 }

@@ -22,12 +22,12 @@ int export_put(void *argument, const void *data, size_t length, struct err *err)
 
 static int tell(struct export *export, struct err *err)
 {
-    return export->progress != NULL ? export->progress(export, export->argument, err) : 0;
+    return export->progress ? export->progress(export, export->argument, err) : 0;
 }
 
 int export_bytes(struct export *export, const void *data, size_t length, struct err *err)
 {
-    if (encoder_feed(&export->encoder, data, length, err) != 0)
+    if (encoder_feed(&export->encoder, data, length, err) < 0)
         return -1;
     return tell(export, err);
 }
@@ -37,7 +37,7 @@ int export_zeroes(struct export *export, uint64_t length, struct err *err)
     memset(export->piece, 0, length < EXPORT_PIECE_BYTES ? (size_t)length : EXPORT_PIECE_BYTES);
     while (length > 0) {
         size_t part = length < EXPORT_PIECE_BYTES ? (size_t)length : EXPORT_PIECE_BYTES;
-        if (export_bytes(export, export->piece, part, err) != 0)
+        if (export_bytes(export, export->piece, part, err) < 0)
             return -1;
         export->done_bytes += part;
         length -= part;
@@ -70,8 +70,8 @@ int export_volume(struct export *export, uint64_t offset, uint64_t length, struc
 {
     while (length > 0) {
         size_t part = length < EXPORT_PIECE_BYTES ? (size_t)length : EXPORT_PIECE_BYTES;
-        if (read_piece(export, offset, part, err) != 0 ||
-            export_bytes(export, export->piece, part, err) != 0)
+        if (read_piece(export, offset, part, err) < 0 ||
+            export_bytes(export, export->piece, part, err) < 0)
             return -1;
         offset += part;
         length -= part;

@@ -1,5 +1,5 @@
-/* What an export is made of, and how its bytes go out: volume -> encoder -> SHA-256 -> pipe. No files and no processes
- * here, only descriptors. */
+/* What an export is made of, and how its bytes go out: volume -> encoder -> SHA-256 -> pipe. No
+ * files and no processes here, only descriptors. */
 #ifndef SLICENODE_EXPORT_SINK_H
 #define SLICENODE_EXPORT_SINK_H
 

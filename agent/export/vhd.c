@@ -15,8 +15,8 @@
 #define TABLE_AT (VHD_FOOTER_BYTES + VHD_HEADER_BYTES)
 #define TABLE_PART 1024         /* entries written at a time */
 #define EPOCH_SECONDS 946684800 /* 2000-01-01 */
-/* What Xen's own tools put there: readers then take the size from the footer. Of others they take it
- * from the geometry, which cannot say every size. */
+/* What Xen's own tools put there: readers then take the size from the footer. Of others they
+ * take it from the geometry, which cannot say every size. */
 #define CREATOR "tap"
 #define CREATOR_VERSION 0x00010003u
 
@@ -137,7 +137,7 @@ static int send_table(struct export *export, struct err *err)
             if (here)
                 sector += (BITMAP_BYTES + BLOCK_BYTES) / SECTOR_BYTES;
         }
-        if (export_bytes(export, part, 4ull * count, err) != 0)
+        if (export_bytes(export, part, 4ull * count, err) < 0)
             return -1;
     }
     return 0;
@@ -149,7 +149,7 @@ static int send_block(struct export *export, uint64_t block, struct err *err)
     unsigned char bitmap[BITMAP_BYTES];
     uint64_t offset = block * BLOCK_BYTES, end = offset + block_length(export, block);
     memset(bitmap, 0xff, sizeof(bitmap));
-    if (export_bytes(export, bitmap, sizeof(bitmap), err) != 0)
+    if (export_bytes(export, bitmap, sizeof(bitmap), err) < 0)
         return -1;
     while (offset < end) {
         uint64_t limit = export->map.block_bytes - offset % export->map.block_bytes;
@@ -177,12 +177,12 @@ static int vhd_run(struct export *export, struct err *err)
     unsigned char footer[VHD_FOOTER_BYTES], header[VHD_HEADER_BYTES];
     make_footer(export, footer);
     make_header(export, header);
-    if (export_bytes(export, footer, sizeof(footer), err) != 0 ||
-        export_bytes(export, header, sizeof(header), err) != 0 || send_table(export, err) != 0)
+    if (export_bytes(export, footer, sizeof(footer), err) < 0 ||
+        export_bytes(export, header, sizeof(header), err) < 0 || send_table(export, err) < 0)
         return -1;
     for (uint64_t block = 0; block < table_entries(export); block++) {
         export->done_bytes = block * BLOCK_BYTES;
-        if (used(export, block) && send_block(export, block, err) != 0)
+        if (used(export, block) && send_block(export, block, err) < 0)
             return -1;
     }
     export->done_bytes = export->options->size_bytes;

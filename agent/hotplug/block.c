@@ -62,7 +62,7 @@ static int connect_file(const struct hotplug *hotplug, const char *path, struct 
 
     if (!mode)
         return -1;
-    bool read_only = strchr(mode, 'w') == NULL;
+    bool read_only = !strchr(mode, 'w');
     CLEANUP_CLOSE int file = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
     if (file < 0)
         return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot open %s", path);

@@ -1,5 +1,5 @@
-/* The helper that libxl runs when a back end device of a domain comes or goes, in the place of Xen's
- * shell scripts (which need bash). One binary, installed under the scripts' names. */
+/* The helper that libxl runs when a back end device of a domain comes or goes, in the place of
+ * Xen's shell scripts (which need bash). One binary, installed under the scripts' names. */
 #include "base/err.h"
 #include "hotplug/block.h"
 #include "hotplug/entry.h"

@@ -42,16 +42,16 @@ struct format_type {
 extern const struct format_type format_raw, format_plain, format_vhd_fixed, format_vhd_dynamic,
     format_qcow2;
 
-/* A Linux bzImage with a payload that can be unpacked here: what is written is the ELF file in it, which no
- * start of a slice has to unpack then. */
+/* A Linux bzImage with a payload that can be unpacked here: what is written is the ELF file in
+ * it, which no start of a slice has to unpack then. */
 extern const struct format_type format_kernel;
 bool format_kernel_fits(const void *data, size_t length);
 
 /* The protocol's names (raw, qcow2, vhd, and auto), and kernel: a bzImage, or any file as it is. */
 bool format_known(const char *name);
 
-/* The type of a stream that is said to be `name` and begins with `data`; NULL with image_corrupt when
- * it cannot be that. */
+/* The type of a stream that is said to be `name` and begins with `data`; NULL with image_corrupt
+ * when it cannot be that. */
 const struct format_type *format_choose(const char *name, const void *data, size_t length,
                                         struct err *err);
 

@@ -15,7 +15,7 @@ static int choose_format(struct import *import, const unsigned char *data, size_
                          struct err *err)
 {
     const struct format_type *type = format_choose(import->format_name, data, length, err);
-    if (type == NULL)
+    if (!type)
         return -1;
     import->format.type = type;
     import->format.head = data;
@@ -27,7 +27,7 @@ static int choose_format(struct import *import, const unsigned char *data, size_
 static int take(void *argument, const unsigned char *data, size_t length, struct err *err)
 {
     struct import *import = argument;
-    if (import->format.type == NULL && choose_format(import, data, length, err) != 0)
+    if (!import->format.type && choose_format(import, data, length, err) < 0)
         return -1;
     return import->format.type->feed(&import->format, data, length, err);
 }
@@ -38,7 +38,7 @@ int import_open(struct import *import, const struct import_options *options, int
     memset(import, 0, sizeof(*import));
     sha256_init(&import->hash);
     const struct decoder_type *decoder = decoder_find(options->compression);
-    if (decoder == NULL)
+    if (!decoder)
         return err_set(err, ERR_INVALID_ARGUMENT, "compression \"%s\" is not known",
                        options->compression);
     if (!format_known(options->format) ||
@@ -86,8 +86,8 @@ int import_finish(struct import *import, struct err *err)
         return err_set(
             err, ERR_IMAGE_LENGTH_MISMATCH, "the image has %llu bytes, %llu were announced",
             (unsigned long long)import->transfer_bytes, (unsigned long long)import->expected_bytes);
-    if (check_hash(import, err) != 0 || decode_stream_finish(&import->stream, err) != 0 ||
-        import->format.type->finish(&import->format, err) != 0)
+    if (check_hash(import, err) < 0 || decode_stream_finish(&import->stream, err) < 0 ||
+        import->format.type->finish(&import->format, err) < 0)
         return -1;
     return output_finish(&import->output, import->format.size_bytes, err);
 }
@@ -99,7 +99,7 @@ uint64_t import_moved_bytes(const struct import *import)
 
 void import_close(struct import *import)
 {
-    if (import->format.type != NULL)
+    if (import->format.type)
         import->format.type->close(&import->format);
     decode_stream_close(&import->stream);
 }

@@ -1,6 +1,6 @@
-/* An operator's kernel. A Linux bzImage is a small program for real mode and a payload: an ELF file, packed,
- * and its length. Only the ELF file is of use to Xen, and it is kept unpacked. Linux,
- * Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". */
+/* An operator's kernel. A Linux bzImage is a small program for real mode and a payload: an ELF
+ * file, packed, and its length. Only the ELF file is of use to Xen, and it is kept unpacked.
+ * Linux, Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". */
 #include "base/err.h"
 #include "base/memory.h"
 #include "codec/decompress.h"
@@ -86,7 +86,7 @@ static int write_elf(void *argument, const unsigned char *data, size_t length, s
     struct kernel *kernel = argument;
     if (kernel->written_bytes == 0 && (length < SELFMAG || memcmp(data, ELFMAG, SELFMAG) != 0))
         return err_set(err, ERR_IMAGE_CORRUPT, "the kernel's payload is no ELF file");
-    if (output_write(kernel->format->output, kernel->written_bytes, data, length, err) != 0)
+    if (output_write(kernel->format->output, kernel->written_bytes, data, length, err) < 0)
         return -1;
     kernel->written_bytes += length;
     return 0;
@@ -123,7 +123,7 @@ static int kernel_feed(struct format *format, const void *data, size_t length, s
         memcpy(kernel->length + (at + skip - length_at), bytes + skip, part);
     format->taken_bytes += length;
     part = part_between(at, length, payload->begin, packed_end, &skip);
-    if (part > 0 && decode_stream_feed(&kernel->stream, bytes + skip, part, err) != 0)
+    if (part > 0 && decode_stream_feed(&kernel->stream, bytes + skip, part, err) < 0)
         return err_context(err, "the kernel's payload");
     return 0;
 }
@@ -136,7 +136,7 @@ static int kernel_finish(struct format *format, struct err *err)
                        "the kernel is cut off: its payload ends at byte %llu, the file at %llu",
                        (unsigned long long)kernel->payload.end,
                        (unsigned long long)format->taken_bytes);
-    if (decode_stream_finish(&kernel->stream, err) != 0)
+    if (decode_stream_finish(&kernel->stream, err) < 0)
         return err_context(err, "the kernel's payload");
     if ((uint32_t)kernel->written_bytes != number(kernel->length))
         return err_set(

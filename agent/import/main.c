@@ -1,6 +1,6 @@
 /* sliced-import: takes one image from a pipe and writes it to a volume, under the sandbox.
- * Descriptor 3 is the wire to the agent, 4 the pipe, 5 the volume, 6 the scratch volume if the order
- * speaks of one. */
+ * Descriptor 3 is the wire to the agent, 4 the pipe, 5 the volume, 6 the scratch volume if the
+ * order speaks of one. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -30,7 +30,7 @@ static int read_options(const json_t *message, struct import_options *options, s
     struct fields fields;
     const char *type = NULL;
     *options = (struct import_options){.sha256 = ""};
-    if (fields_open(&fields, message, "", err) != 0 ||
+    if (fields_open(&fields, message, "", err) < 0 ||
         field_string(&fields, "type", REQUIRED, 16, &type) != 0 ||
         field_string(&fields, "format", REQUIRED, 16, &options->format) != 0 ||
         field_string(&fields, "compression", REQUIRED, 16, &options->compression) != 0 ||
@@ -43,7 +43,7 @@ static int read_options(const json_t *message, struct import_options *options, s
             0 ||
         fields_end(&fields) != 0)
         return err_context(err, "the agent's import message");
-    if (options->sha256 == NULL)
+    if (!options->sha256)
         options->sha256 = "";
     if (strcmp(type, "import") != 0)
         return err_set(err, ERR_INTERNAL, "the agent's first message is \"%s\"", type);
@@ -103,16 +103,16 @@ static int copy(struct import *import, struct wire *wire, struct err *err)
     import->format.tick = tick;
     import->format.argument = &progress;
     for (;;) {
-        if (wait_for_input(err) != 0)
+        if (wait_for_input(err) < 0)
             return -1;
         ssize_t count = read(INPUT_FD, data, READ_BYTES);
         if (count == 0)
             return import_finish(import, err);
         if (count < 0 && errno != EINTR)
             return err_errno(err, ERR_INTERNAL, errno, "reading the image");
-        if (count > 0 && import_feed(import, data, (size_t)count, err) != 0)
+        if (count > 0 && import_feed(import, data, (size_t)count, err) < 0)
             return -1;
-        if (tell_progress(&progress, err) != 0)
+        if (tell_progress(&progress, err) < 0)
             return -1;
     }
 }
@@ -144,7 +144,7 @@ static int run(struct wire *wire, struct err *err)
     }
     json_t *report = outcome(&import, result, err);
     struct err ignored;
-    if (report != NULL && wire_send(wire, report, &ignored) != 0)
+    if (report && wire_send(wire, report, &ignored) != 0)
         log_warning("%s", ignored.message);
     json_decref(report);
     json_decref(message);

@@ -77,7 +77,7 @@ int output_write(struct output *output, uint64_t offset, const void *data, size_
         while (end < length && (part = block_part(offset + end, length - end)) > 0 &&
                !all_zero(bytes + end, part))
             end += part;
-        if (end > done && write_run(output, offset + done, bytes + done, end - done, err) != 0)
+        if (end > done && write_run(output, offset + done, bytes + done, end - done, err) < 0)
             return -1;
         while (end < length && (part = block_part(offset + end, length - end)) > 0 &&
                all_zero(bytes + end, part))

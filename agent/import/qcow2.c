@@ -1,5 +1,5 @@
-/* qcow2: an L1 table of L2 tables of clusters, each anywhere in the file. What the active tables name
- * is copied; internal snapshots are not looked at, nor are reference counts. */
+/* qcow2: an L1 table of L2 tables of clusters, each anywhere in the file. What the active tables
+ * name is copied; internal snapshots are not looked at, nor are reference counts. */
 #include "import/qcow2.h"
 
 #include "base/err.h"
@@ -27,15 +27,15 @@ static int corrupt(struct err *err, const char *what, uint64_t at)
                    (unsigned long long)at);
 }
 
-/* Each cluster of the file is one entry's alone; otherwise tables could name themselves, and a small
- * file could swell without end. */
+/* Each cluster of the file is one entry's alone; otherwise tables could name themselves, and a
+ * small file could swell without end. */
 static int claim(struct qcow2 *image, uint64_t at, uint64_t length, const char *what,
                  struct err *err)
 {
     if (at % image->cluster_bytes != 0)
         return err_set(err, ERR_IMAGE_CORRUPT, "the qcow2 file's %s is at an odd place, byte %llu",
                        what, (unsigned long long)at);
-    if (scratch_check(image->format, at, length, what, err) != 0)
+    if (scratch_check(image->format, at, length, what, err) < 0)
         return -1;
     uint64_t first = at >> image->cluster_bits;
     uint64_t end = (at + length + image->cluster_bytes - 1) >> image->cluster_bits;
@@ -58,8 +58,7 @@ static int copy_part(struct qcow2 *image, uint64_t offset, uint64_t at, uint64_t
     if (length > image->size_bytes - offset)
         length = image->size_bytes - offset;
     unsigned char *room = gather_room(&image->gather, offset, (size_t)length, err);
-    return room == NULL ? -1
-                        : scratch_read(image->format, at, room, (size_t)length, "cluster", err);
+    return !room ? -1 : scratch_read(image->format, at, room, (size_t)length, "cluster", err);
 }
 
 static int copy_compressed(struct qcow2 *image, uint64_t offset, uint64_t entry, struct err *err)
@@ -69,7 +68,7 @@ static int copy_compressed(struct qcow2 *image, uint64_t offset, uint64_t entry,
     uint64_t sectors = ((entry & (L2_COMPRESSED - 1)) >> offset_bits) + 1;
     uint64_t length = sectors * SECTOR_BYTES - at % SECTOR_BYTES;
     uint64_t taken = image->format->taken_bytes;
-    if (scratch_check(image->format, at, 1, "compressed cluster", err) != 0)
+    if (scratch_check(image->format, at, 1, "compressed cluster", err) < 0)
         return -1;
     if (length > taken - at) /* it ends somewhere in its last sector, and so may the file */
         length = taken - at;
@@ -77,18 +76,18 @@ static int copy_compressed(struct qcow2 *image, uint64_t offset, uint64_t entry,
     image->packed_clusters++;
     if (image->packed_bytes > taken + image->packed_clusters * SECTOR_BYTES)
         return corrupt(err, "has compressed clusters that overlap, such as the one", at);
-    if (image->unpack == NULL)
+    if (!image->unpack)
         image->unpack = unpack_open(image->compression, (size_t)image->cluster_bytes);
     if (scratch_read(image->format, at, unpack_input(image->unpack), (size_t)length,
-                     "compressed cluster", err) != 0)
+                     "compressed cluster", err) < 0)
         return -1;
     const unsigned char *data = unpack_cluster(image->unpack, (size_t)length);
-    if (data == NULL)
+    if (!data)
         return corrupt(err, "has a damaged compressed cluster", at);
     uint64_t left = image->size_bytes - offset;
     size_t part = (size_t)(left < image->cluster_bytes ? left : image->cluster_bytes);
     unsigned char *room = gather_room(&image->gather, offset, part, err);
-    if (room == NULL)
+    if (!room)
         return -1;
     memcpy(room, data, part);
     return 0;
@@ -101,11 +100,11 @@ static int copy_subclusters(struct qcow2 *image, uint64_t offset, uint64_t at, u
     uint64_t part = image->cluster_bytes / SUBCLUSTERS;
     if ((present & zero) != 0 || (present != 0 && at == 0))
         return corrupt(err, "contradicts itself on the subclusters of the cluster", at);
-    if (present != 0 && claim(image, at, image->cluster_bytes, "cluster", err) != 0)
+    if (present != 0 && claim(image, at, image->cluster_bytes, "cluster", err) < 0)
         return -1;
     for (unsigned index = 0; index < SUBCLUSTERS; index++)
         if ((present >> index & 1) != 0 &&
-            copy_part(image, offset + index * part, at + index * part, part, err) != 0)
+            copy_part(image, offset + index * part, at + index * part, part, err) < 0)
             return -1;
     return 0;
 }
@@ -130,7 +129,7 @@ static int copy_cluster(struct qcow2 *image, uint64_t offset, size_t index, stru
         return 0;
     uint64_t left = image->size_bytes - offset;
     uint64_t part = left < image->cluster_bytes ? left : image->cluster_bytes;
-    if (claim(image, at, part, "cluster", err) != 0)
+    if (claim(image, at, part, "cluster", err) < 0)
         return -1;
     return copy_part(image, offset, at, part, err);
 }
@@ -143,12 +142,12 @@ static int copy_table(struct qcow2 *image, uint64_t offset, uint64_t entry, stru
                        (unsigned long long)entry);
     if (at == 0)
         return 0;
-    if (claim(image, at, image->cluster_bytes, "L2 table", err) != 0 ||
+    if (claim(image, at, image->cluster_bytes, "L2 table", err) < 0 ||
         scratch_read(image->format, at, image->l2, (size_t)image->cluster_bytes, "L2 table", err) !=
             0)
         return -1;
     for (size_t index = 0; index < image->l2_entries && offset < image->size_bytes; index++) {
-        if (copy_cluster(image, offset, index, err) != 0)
+        if (copy_cluster(image, offset, index, err) < 0)
             return -1;
         offset += image->cluster_bytes;
     }
@@ -159,16 +158,16 @@ static int copy_tables(struct qcow2 *image, struct err *err)
 {
     CLEANUP_FREE uint64_t *part = xcalloc(L1_PART, sizeof(*part));
     uint64_t mapped = image->cluster_bytes * image->l2_entries;
-    if (claim(image, 0, 1, "header", err) != 0 ||
-        claim(image, image->l1_at, image->l1_entries * 8, "L1 table", err) != 0)
+    if (claim(image, 0, 1, "header", err) < 0 ||
+        claim(image, image->l1_at, image->l1_entries * 8, "L1 table", err) < 0)
         return -1;
     for (uint64_t index = 0; index < image->l1_entries; index++) {
         uint64_t left = image->l1_entries - index;
         size_t count = left < L1_PART ? (size_t)left : L1_PART;
         if (index % L1_PART == 0 && scratch_read(image->format, image->l1_at + index * 8, part,
-                                                 count * 8, "L1 table", err) != 0)
+                                                 count * 8, "L1 table", err) < 0)
             return -1;
-        if (copy_table(image, index * mapped, be64toh(part[index % L1_PART]), err) != 0)
+        if (copy_table(image, index * mapped, be64toh(part[index % L1_PART]), err) < 0)
             return -1;
     }
     return gather_flush(&image->gather, err);
@@ -177,7 +176,7 @@ static int copy_tables(struct qcow2 *image, struct err *err)
 static int qcow2_finish(struct format *format, struct err *err)
 {
     struct qcow2 image = {.format = format};
-    if (qcow2_header_read(format, &image, err) != 0)
+    if (qcow2_header_read(format, &image, err) < 0)
         return -1;
     uint64_t clusters = (format->taken_bytes >> image.cluster_bits) + 1;
     if (clusters > CLUSTERS_MAX)

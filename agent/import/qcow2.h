@@ -34,8 +34,8 @@ struct qcow2 {
     struct unpack *unpack;
 };
 
-/* Reads and judges the header: image_unsupported for what needs another file or a feature that is not
- * known, image_corrupt for nonsense, image_too_large beyond the output's limit. */
+/* Reads and judges the header: image_unsupported for what needs another file or a feature that
+ * is not known, image_corrupt for nonsense, image_too_large beyond the output's limit. */
 int qcow2_header_read(struct format *format, struct qcow2 *image, struct err *err);
 
 /* One compressed cluster: unpacks `input` to exactly the cluster's length. */

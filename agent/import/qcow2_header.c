@@ -56,7 +56,7 @@ static int refuse_backing(struct format *format, uint64_t at, uint32_t length, s
     char name[BACKING_NAME_MAX + 1] = "";
     if (length > BACKING_NAME_MAX)
         return corrupt(err, "names a backing file, by too long a name");
-    if (scratch_read(format, at, name, length, "backing file's name", err) != 0)
+    if (scratch_read(format, at, name, length, "backing file's name", err) < 0)
         return -1;
     return err_set(err, ERR_IMAGE_UNSUPPORTED,
                    "the qcow2 file names the backing file %s, and an image must stand alone: make "
@@ -128,7 +128,7 @@ int qcow2_header_read(struct format *format, struct qcow2 *image, struct err *er
     uint64_t length = format->taken_bytes < sizeof(header) ? format->taken_bytes : sizeof(header);
     if (length < HEADER_V2_BYTES)
         return corrupt(err, "is too short for its header");
-    if (scratch_read(format, 0, header.bytes, (size_t)length, "header", err) != 0)
+    if (scratch_read(format, 0, header.bytes, (size_t)length, "header", err) < 0)
         return -1;
     image->format = format;
     image->version = number32(&header, 4);
@@ -149,5 +149,5 @@ int qcow2_header_read(struct format *format, struct qcow2 *image, struct err *er
     if (image->version == 3 && (length < HEADER_V3_BYTES || check_features(image, &header, err)))
         return length < HEADER_V3_BYTES ? corrupt(err, "is too short for its header") : -1;
     image->l2_entries = (size_t)(image->cluster_bytes / (image->extended ? 16 : 8));
-    return check_size(image, err) != 0 ? -1 : check_l1(image, number32(&header, 36), err);
+    return check_size(image, err) < 0 ? -1 : check_l1(image, number32(&header, 36), err);
 }

@@ -29,7 +29,7 @@ struct unpack *unpack_open(enum qcow2_compression compression, size_t cluster_by
     unpack->output = xcalloc(1, cluster_bytes);
     if (compression == QCOW2_ZSTD) {
         unpack->zstd = ZSTD_createDCtx();
-        if (unpack->zstd != NULL)
+        if (unpack->zstd)
             ZSTD_DCtx_setParameter(unpack->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
     } else {
         unpack->deflate_open = inflateInit2(&unpack->deflate, RAW_DEFLATE) == Z_OK;
@@ -39,7 +39,7 @@ struct unpack *unpack_open(enum qcow2_compression compression, size_t cluster_by
 
 void unpack_close(struct unpack *unpack)
 {
-    if (unpack == NULL)
+    if (!unpack)
         return;
     if (unpack->deflate_open)
         inflateEnd(&unpack->deflate);
@@ -73,7 +73,7 @@ static bool zstd_cluster(struct unpack *unpack, size_t input_length)
 {
     ZSTD_inBuffer input = {unpack->input, input_length, 0};
     ZSTD_outBuffer output = {unpack->output, unpack->cluster_bytes, 0};
-    if (unpack->zstd == NULL)
+    if (!unpack->zstd)
         return false;
     ZSTD_DCtx_reset(unpack->zstd, ZSTD_reset_session_only);
     while (output.pos < output.size) {

@@ -12,7 +12,7 @@ static int raw_open(struct format *format, struct err *err)
 
 static int raw_feed(struct format *format, const void *data, size_t length, struct err *err)
 {
-    if (output_write(format->output, format->taken_bytes, data, length, err) != 0)
+    if (output_write(format->output, format->taken_bytes, data, length, err) < 0)
         return -1;
     format->taken_bytes += length;
     return 0;

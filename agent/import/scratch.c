@@ -12,7 +12,7 @@
 
 int scratch_open(struct format *format, struct err *err)
 {
-    if (format->scratch == NULL)
+    if (!format->scratch)
         return err_set(err, ERR_INTERNAL, "there is no scratch volume for a %s image",
                        format->type->name);
     return 0;
@@ -20,7 +20,7 @@ int scratch_open(struct format *format, struct err *err)
 
 int scratch_feed(struct format *format, const void *data, size_t length, struct err *err)
 {
-    if (output_write(format->scratch, format->taken_bytes, data, length, err) != 0)
+    if (output_write(format->scratch, format->taken_bytes, data, length, err) < 0)
         return err_context(err, "the %s file", format->type->name);
     format->taken_bytes += length;
     return 0;
@@ -41,7 +41,7 @@ int scratch_read(struct format *format, uint64_t at, void *data, size_t length, 
                  struct err *err)
 {
     unsigned char *bytes = data;
-    if (scratch_check(format, at, length, what, err) != 0)
+    if (scratch_check(format, at, length, what, err) < 0)
         return -1;
     format->read_bytes += length;
     while (length > 0) {
@@ -72,17 +72,16 @@ int gather_flush(struct gather *gather, struct err *err)
     struct format *format = gather->format;
     size_t length = gather->length;
     gather->length = 0;
-    if (length > 0 &&
-        output_write(format->output, gather->offset, gather->buffer, length, err) != 0)
+    if (length > 0 && output_write(format->output, gather->offset, gather->buffer, length, err) < 0)
         return -1;
-    return format->tick != NULL ? format->tick(format->argument, err) : 0;
+    return format->tick ? format->tick(format->argument, err) : 0;
 }
 
 unsigned char *gather_room(struct gather *gather, uint64_t offset, size_t length, struct err *err)
 {
     bool adjacent = offset == gather->offset + gather->length;
     if (gather->length > 0 && (!adjacent || length > GATHER_BYTES - gather->length) &&
-        gather_flush(gather, err) != 0)
+        gather_flush(gather, err) < 0)
         return NULL;
     if (gather->length == 0)
         gather->offset = offset;

@@ -1,5 +1,5 @@
-/* For formats that cannot be read from front to back: the stream lies on the scratch volume, is read
- * there in any order, and the disk's contents are gathered into long writes. */
+/* For formats that cannot be read from front to back: the stream lies on the scratch volume, is
+ * read there in any order, and the disk's contents are gathered into long writes. */
 #ifndef SLICENODE_IMPORT_SCRATCH_H
 #define SLICENODE_IMPORT_SCRATCH_H
 

@@ -21,8 +21,8 @@ struct vhd {
     struct vhd_header header;
     uint32_t bitmap_bytes;
     uint64_t unit_bytes; /* of a block with its bitmap */
-    /* Where the blocks seen so far are, by start / unit: two that overlap are in the same slot or in
-     * neighbouring ones. First sector, 0 when there is none. */
+    /* Where the blocks seen so far are, by start / unit: two that overlap are in the same slot
+     * or in neighbouring ones. First sector, 0 when there is none. */
     uint32_t *slots;
     uint64_t slot_count;
     unsigned char *bitmap;
@@ -61,11 +61,11 @@ static int read_footers(struct format *format, struct vhd *vhd, struct err *err)
 {
     unsigned char bytes[VHD_FOOTER_BYTES];
     struct vhd_footer last;
-    if (scratch_read(format, 0, bytes, sizeof(bytes), "footer's copy", err) != 0)
+    if (scratch_read(format, 0, bytes, sizeof(bytes), "footer's copy", err) < 0)
         return -1;
     if (!vhd_footer_read(bytes, &vhd->footer))
         return corrupt(err, "begins with a footer whose checksum is wrong");
-    if (check_footer(format, &vhd->footer, err) != 0)
+    if (check_footer(format, &vhd->footer, err) < 0)
         return -1;
     if (format->taken_bytes < 2 * VHD_FOOTER_BYTES + VHD_HEADER_BYTES)
         return corrupt(err, "is too short");
@@ -129,7 +129,7 @@ static bool overlaps(const struct vhd *vhd, uint64_t slot, uint32_t sector)
 static int claim(struct format *format, struct vhd *vhd, uint32_t sector, struct err *err)
 {
     uint64_t at = (uint64_t)sector * SECTOR_BYTES, slot = at / vhd->unit_bytes;
-    if (scratch_check(format, at, vhd->unit_bytes, "block", err) != 0)
+    if (scratch_check(format, at, vhd->unit_bytes, "block", err) < 0)
         return -1;
     if (sector == 0 || overlaps(vhd, slot, sector) || overlaps(vhd, slot + 1, sector) ||
         (slot > 0 && overlaps(vhd, slot - 1, sector)))
@@ -153,7 +153,7 @@ static int copy_block(struct format *format, struct vhd *vhd, uint64_t offset, u
     uint64_t sectors =
         (left < vhd->header.block_bytes ? left : vhd->header.block_bytes) / SECTOR_BYTES;
     uint64_t data = at + vhd->bitmap_bytes;
-    if (scratch_read(format, at, vhd->bitmap, vhd->bitmap_bytes, "block's bitmap", err) != 0)
+    if (scratch_read(format, at, vhd->bitmap, vhd->bitmap_bytes, "block's bitmap", err) < 0)
         return -1;
     for (uint64_t first = 0; first < sectors;) {
         uint64_t end = first;
@@ -164,8 +164,8 @@ static int copy_block(struct format *format, struct vhd *vhd, uint64_t offset, u
         if (length > 0) {
             unsigned char *room =
                 gather_room(&vhd->gather, offset + first * SECTOR_BYTES, length, err);
-            if (room == NULL ||
-                scratch_read(format, data + first * SECTOR_BYTES, room, length, "block", err) != 0)
+            if (!room ||
+                scratch_read(format, data + first * SECTOR_BYTES, room, length, "block", err) < 0)
                 return -1;
         }
         first = end > first ? end : first + 1;
@@ -182,14 +182,14 @@ static int copy_blocks(struct format *format, struct vhd *vhd, struct err *err)
         uint64_t in_part = index % TABLE_PART, left = used - index;
         size_t count = left < TABLE_PART ? (size_t)left : TABLE_PART;
         if (in_part == 0 && (scratch_read(format, vhd->header.table_at + index * 4, table,
-                                          count * 4, "block table", err) != 0 ||
-                             gather_flush(&vhd->gather, err) != 0))
+                                          count * 4, "block table", err) < 0 ||
+                             gather_flush(&vhd->gather, err) < 0))
             return -1;
         uint32_t sector = be32toh(table[in_part]);
         if (sector == VHD_UNUSED_BLOCK)
             continue;
-        if (claim(format, vhd, sector, err) != 0 ||
-            copy_block(format, vhd, index * block, (uint64_t)sector * SECTOR_BYTES, err) != 0)
+        if (claim(format, vhd, sector, err) < 0 ||
+            copy_block(format, vhd, index * block, (uint64_t)sector * SECTOR_BYTES, err) < 0)
             return -1;
     }
     return gather_flush(&vhd->gather, err);

@@ -1,5 +1,5 @@
-/* What begins without a magic: the disk's bytes as they are, and for a fixed VHD a footer after them,
- * which shows only when the stream ends. */
+/* What begins without a magic: the disk's bytes as they are, and for a fixed VHD a footer after
+ * them, which shows only when the stream ends. */
 #include "base/err.h"
 #include "base/memory.h"
 #include "codec/vhd.h"
@@ -46,7 +46,7 @@ static int fixed_feed(struct format *format, const void *data, size_t length, st
     if (length > room && length - room > VHD_FOOTER_BYTES)
         return too_large(format, err);
     size_t part = length < room ? length : (size_t)room;
-    if (output_write(format->output, format->taken_bytes, data, part, err) != 0)
+    if (output_write(format->output, format->taken_bytes, data, part, err) < 0)
         return -1;
     keep_tail(format->state, data, length);
     format->taken_bytes += length;

@@ -1,5 +1,5 @@
-/* The arguments of the short operations. What is optional gets its default; on failure nothing is left for
- * the caller to free. */
+/* The arguments of the short operations. What is optional gets its default; on failure nothing
+ * is left for the caller to free. */
 #ifndef SLICENODE_MODEL_ARGUMENTS_H
 #define SLICENODE_MODEL_ARGUMENTS_H
 

@@ -15,9 +15,9 @@
 #define BRIDGE_DEFAULT "xenbr0"
 #define VLAN_MAX 4094
 
-/* The same card of the same slice always gets the same address. A locally administered prefix leaves
- * 40 bits for telling cards apart; under Xen's own 00:16:3e there are 24, and among a few thousand
- * slices two would meet. */
+/* The same card of the same slice always gets the same address. A locally administered prefix
+ * leaves 40 bits for telling cards apart; under Xen's own 00:16:3e there are 24, and among a few
+ * thousand slices two would meet. */
 static void mac_derive(const char *slice_id, unsigned index, char mac[static MAC_TEXT_BYTES])
 {
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */

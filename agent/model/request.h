@@ -8,7 +8,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* Whether a request names a slice. The node knows where a volume is attached; who says it all the same is held to it. */
+/* Whether a request names a slice. The node knows where a volume is attached; who says it all
+ * the same is held to it. */
 enum request_scope { NAMES_NO_SLICE, NAMES_SLICE, MAY_NAME_SLICE };
 
 /* The operations: their row in operation/, their name in the protocol, and what they are about. */

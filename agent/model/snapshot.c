@@ -4,8 +4,8 @@
 #include "model/slice.h"
 
 /* Each page of 4 KiB with its number of 8 bytes, the numbers of the holes below 4 GiB that a PVH
- * domain's address space has (8 MiB), what a guest keeps of memory that it is to give back (8 MiB), and
- * the state of processors and devices. */
+ * domain's address space has (8 MiB), what a guest keeps of memory that it is to give back (8
+ * MiB), and the state of processors and devices. */
 #define SAVED_FIXED_MIB 32
 #define SAVED_VCPU_MIB 1
 #define SAVED_SHARE 256

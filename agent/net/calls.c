@@ -17,8 +17,9 @@
 #define CALLS_MAX 32
 #define TIMEOUT_LIMIT_MS 600000
 #define POLL_MS 60000
-/* Kept for later calls: the long poll's, and one for the others, which come one after the other but
- * for a busy moment. Else what such a moment has opened stays open until the controller closes it. */
+/* Kept for later calls: the long poll's, and one for the others, which come one after the other
+ * but for a busy moment. Else what such a moment has opened stays open until the controller
+ * closes it. */
 #define CONNECTIONS_KEPT 2L
 
 /* A call under way. With more than one controller each gets its turn, beginning with the one that
@@ -55,7 +56,7 @@ static int send_and_drop(struct net_session *session, json_t *message, struct er
 static json_t *reply_message(int64_t id, const char *url, long status)
 {
     json_t *message = json_pack("{s:s, s:I}", "type", "reply", "id", (json_int_t)id);
-    if (url != NULL)
+    if (url)
         json_object_set_new(message, "url", json_string(url));
     if (status > 0)
         json_object_set_new(message, "status", json_integer(status));
@@ -83,7 +84,7 @@ static void drop_call(struct net_session *session, struct call *call)
         at = &(*at)->next;
     *at = call->next;
     session->call_count--;
-    if (call->exchange.easy != NULL)
+    if (call->exchange.easy)
         curl_multi_remove_handle(session->multi, call->exchange.easy);
     http_close(&call->exchange);
     free(call->body);
@@ -95,7 +96,7 @@ static int start_attempt(struct net_session *session, struct call *call, struct 
     const struct net_config *config = &session->config;
     unsigned index = config->url_count > 0 ? (call->first + call->attempt) % config->url_count : 0;
     if (http_open(&call->exchange, config, config->urls[index], call->call, &call->query,
-                  call->body, call->timeout_ms, err) != 0)
+                  call->body, call->timeout_ms, err) < 0)
         return -1;
     curl_easy_setopt(call->exchange.easy, CURLOPT_PRIVATE, call);
     if (curl_multi_add_handle(session->multi, call->exchange.easy) != CURLM_OK)
@@ -111,7 +112,7 @@ static int fail_call(struct net_session *session, struct call *call, long status
     curl_off_t retry_after = 0;
     if (call->failures.code != ERR_NONE)
         err_context(&all, "%s", call->failures.message);
-    if (call->exchange.easy != NULL && status > 0)
+    if (call->exchange.easy && status > 0)
         curl_easy_getinfo(call->exchange.easy, CURLINFO_RETRY_AFTER, &retry_after);
     int result = send_failure(session, call->id, status, retry, retry_after, &all, err);
     drop_call(session, call);
@@ -145,7 +146,7 @@ static bool is_overloaded(long status)
 static int answered(struct net_session *session, struct call *call, struct err *err)
 {
     struct http_exchange *exchange = &call->exchange;
-    struct reply reply = {.body = exchange->answer != NULL ? exchange->answer : "",
+    struct reply reply = {.body = exchange->answer ? exchange->answer : "",
                           .length = exchange->length};
     json_t *body = NULL;
     bool retry = true;
@@ -169,7 +170,7 @@ static int finish_transfers(struct net_session *session, struct err *err)
 {
     CURLMsg *message;
     int left_in_queue;
-    while ((message = curl_multi_info_read(session->multi, &left_in_queue)) != NULL) {
+    while ((message = curl_multi_info_read(session->multi, &left_in_queue))) {
         struct call *call = NULL;
         CURLcode code = message->data.result;
         struct err failure;
@@ -197,9 +198,9 @@ static int read_query(struct fields *outer, struct http_query *query, struct err
     const json_t *object = NULL;
     if (field_object(outer, "query", OPTIONAL, &object) != 0)
         return -1;
-    if (object == NULL)
+    if (!object)
         return 0;
-    if (fields_open(&fields, object, "query", err) != 0 ||
+    if (fields_open(&fields, object, "query", err) < 0 ||
         field_text(&fields, "after", OPTIONAL, query->after, sizeof(query->after)) != 0 ||
         field_unsigned(&fields, "wait", OPTIONAL, 0, 3600, &query->wait_seconds) != 0)
         return -1;
@@ -212,12 +213,12 @@ static int read_call(struct call *call, const json_t *message, struct err *err)
     const json_t *body = NULL;
     const char *type = NULL;
     char name[32] = "";
-    if (fields_open(&fields, message, "", err) != 0 ||
+    if (fields_open(&fields, message, "", err) < 0 ||
         field_string(&fields, "type", REQUIRED, 16, &type) != 0 ||
         field_number(&fields, "id", REQUIRED, 0, INT64_MAX, &call->id) != 0 ||
         field_text(&fields, "call", REQUIRED, name, sizeof(name)) != 0 ||
         field_object(&fields, "body", OPTIONAL, &body) != 0 ||
-        read_query(&fields, &call->query, err) != 0 ||
+        read_query(&fields, &call->query, err) < 0 ||
         field_unsigned(&fields, "timeout_ms", REQUIRED, 1, TIMEOUT_LIMIT_MS, &call->timeout_ms) !=
             0 ||
         fields_end(&fields) != 0)
@@ -225,7 +226,7 @@ static int read_call(struct call *call, const json_t *message, struct err *err)
     call->call = net_call_find(name);
     if (call->call == NET_CALL_COUNT)
         return err_set(err, ERR_INTERNAL, "there is no call \"%s\"", name);
-    if (body != NULL)
+    if (body)
         call->body = json_dumps(body, JSON_COMPACT);
     return 0;
 }
@@ -233,7 +234,7 @@ static int read_call(struct call *call, const json_t *message, struct err *err)
 static int begin_call(struct net_session *session, const json_t *message, struct err *err)
 {
     struct call *call = xcalloc(1, sizeof(*call));
-    if (read_call(call, message, err) != 0) {
+    if (read_call(call, message, err) < 0) {
         free(call->body);
         free(call);
         return -1;
@@ -257,8 +258,8 @@ static int configure(struct net_session *session, const json_t *message, struct 
 {
     struct err problem;
     err_set(&problem, ERR_CANCELLED, "the configuration has changed");
-    while (session->calls != NULL)
-        if (fail_call(session, session->calls, 0, true, &problem, err) != 0)
+    while (session->calls)
+        if (fail_call(session, session->calls, 0, true, &problem, err) < 0)
             return -1;
     int64_t not_after = 0;
     json_t *reply = json_pack("{s:s, s:n}", "type", "configured", "not_after");
@@ -269,7 +270,7 @@ static int configure(struct net_session *session, const json_t *message, struct 
         json_object_set_new(reply, "error",
                             json_pack("{s:s, s:o}", "code", err_code_name(problem.code), "message",
                                       json_clean_string(problem.message)));
-    } else if (session->config.certificate != NULL && session->config.key != NULL) {
+    } else if (session->config.certificate && session->config.key) {
         if (key_certificate_end(session->config.key, session->config.certificate, &not_after,
                                 &problem) == 0)
             json_object_set_new(reply, "not_after", json_integer(not_after));
@@ -283,9 +284,9 @@ static int send_key(struct net_session *session, const char *key, struct err *er
 {
     char request[KEY_PEM_BYTES];
     struct err problem;
-    if (key == NULL)
+    if (!key)
         err_set(&problem, ERR_NOT_CONFIGURED, "there is no key");
-    if (key == NULL || key_request(key, request, &problem) != 0)
+    if (!key || key_request(key, request, &problem) != 0)
         return send_and_drop(session,
                              json_pack("{s:s, s:{s:s, s:o}}", "type", "key", "error", "code",
                                        err_code_name(problem.code), "message",
@@ -309,7 +310,7 @@ static int make_key(struct net_session *session, struct err *err)
 static int cancel(struct net_session *session, const json_t *message)
 {
     json_int_t id = json_integer_value(json_object_get(message, "id"));
-    for (struct call *call = session->calls; call != NULL; call = call->next)
+    for (struct call *call = session->calls; call; call = call->next)
         if (call->id == id) {
             drop_call(session, call);
             break;
@@ -320,7 +321,7 @@ static int cancel(struct net_session *session, const json_t *message)
 static int handle(struct net_session *session, const json_t *message, struct err *err)
 {
     const char *type = json_string_value(json_object_get(message, "type"));
-    if (type == NULL)
+    if (!type)
         return err_set(err, ERR_INTERNAL, "a message of the agent has no type");
     if (strcmp(type, "config") == 0)
         return configure(session, message, err);
@@ -337,7 +338,7 @@ static int handle(struct net_session *session, const json_t *message, struct err
 
 static int receive_messages(struct net_session *session, struct err *err)
 {
-    if (wire_fill(session->wire, err) != 0)
+    if (wire_fill(session->wire, err) < 0)
         return -1;
     json_t *message = NULL;
     int taken;
@@ -356,7 +357,7 @@ static int step(struct net_session *session, struct err *err)
     int running = 0;
     if (curl_multi_poll(session->multi, &wire, 1, POLL_MS, NULL) != CURLM_OK)
         return err_set(err, ERR_INTERNAL, "curl cannot wait");
-    if (wire.revents != 0 && receive_messages(session, err) != 0)
+    if (wire.revents != 0 && receive_messages(session, err) < 0)
         return -1;
     if (curl_multi_perform(session->multi, &running) != CURLM_OK)
         return err_set(err, ERR_INTERNAL, "curl fails");
@@ -366,13 +367,13 @@ static int step(struct net_session *session, struct err *err)
 int net_session(struct wire *wire, struct err *err)
 {
     struct net_session session = {.wire = wire, .multi = curl_multi_init()};
-    if (session.multi == NULL)
+    if (!session.multi)
         return err_set(err, ERR_INTERNAL, "curl does not start");
     curl_multi_setopt(session.multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
     int result = 0;
     while (result == 0 && !wire->closed)
         result = step(&session, err);
-    while (session.calls != NULL)
+    while (session.calls)
         drop_call(&session, session.calls);
     curl_multi_cleanup(session.multi);
     net_config_free(&session.config);

@@ -16,7 +16,7 @@
 static int read_url(const json_t *value, char **url, struct err *err)
 {
     const char *text = json_string_value(value);
-    if (text == NULL || strlen(text) > URL_LIMIT)
+    if (!text || strlen(text) > URL_LIMIT)
         return err_set(err, ERR_NOT_CONFIGURED, "a controller's URL is missing or too long");
     if (strncmp(text, "https://", 8) != 0 || text[8] == '\0' || text[8] == '/')
         return err_set(err, ERR_NOT_CONFIGURED, "the controller's URL \"%s\" is not https://HOST",
@@ -45,7 +45,7 @@ static int read_text(struct fields *fields, const char *name, size_t limit, char
     const char *value = NULL;
     if (field_string(fields, name, OPTIONAL, limit, &value) != 0)
         return -1;
-    *text = value != NULL && value[0] != '\0' ? xstrdup(value) : NULL;
+    *text = value && value[0] != '\0' ? xstrdup(value) : NULL;
     return 0;
 }
 
@@ -54,7 +54,7 @@ static int read_all(struct net_config *config, const json_t *message, struct err
     struct fields fields;
     const char *type = NULL;
     char version[32] = "";
-    if (fields_open(&fields, message, "", err) != 0 ||
+    if (fields_open(&fields, message, "", err) < 0 ||
         field_string(&fields, "type", REQUIRED, 16, &type) != 0 ||
         read_urls(config, &fields) != 0 || read_text(&fields, "ca", CA_LIMIT, &config->ca) != 0 ||
         read_text(&fields, "pin", PIN_TEXT_BYTES, &config->pin) != 0 ||
@@ -72,7 +72,7 @@ static int read_all(struct net_config *config, const json_t *message, struct err
 int net_config_read(struct net_config *config, const json_t *message, struct err *err)
 {
     struct net_config fresh = {0};
-    if (read_all(&fresh, message, err) != 0) {
+    if (read_all(&fresh, message, err) < 0) {
         net_config_free(&fresh);
         return -1;
     }
@@ -94,14 +94,14 @@ void net_config_free(struct net_config *config)
 
 int net_config_trust(const struct net_config *config, struct tls *tls, struct err *err)
 {
-    bool enrolled = config->certificate != NULL;
+    bool enrolled = config->certificate;
     *tls = (struct tls){.ca = config->ca,
                         .pin = enrolled ? NULL : config->pin,
                         .key = config->key,
                         .certificate = config->certificate};
     if (config->url_count == 0)
         return err_set(err, ERR_NOT_CONFIGURED, "there is no slicenode.controller to call");
-    if (tls->ca == NULL && tls->pin == NULL)
+    if (!tls->ca && !tls->pin)
         return err_set(err, ERR_NOT_CONFIGURED,
                        "the controller cannot be trusted: give slicenode.ca or slicenode.pin");
     return 0;

@@ -115,7 +115,7 @@ int download_accept(struct download *download, const struct answer *answer, stru
 {
     bool partial = answer->status == 206;
     int64_t total = partial ? answer->range_total : answer->length;
-    if (check_total(download, total, err) != 0)
+    if (check_total(download, total, err) < 0)
         return -1;
     if (download->delivered == 0) {
         if (partial && answer->range_start != 0)

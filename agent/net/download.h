@@ -39,8 +39,8 @@ void answer_header(struct answer *answer, const char *line, size_t length);
 /* What If-Range may name: a strong ETag or a date; NULL when there is neither. */
 const char *download_if_range(const struct download *download);
 
-/* Decides on an answer of status 200 or 206 before its body: from the beginning, from where the last
- * one broke, or not the same file any more (image_unavailable). */
+/* Decides on an answer of status 200 or 206 before its body: from the beginning, from where the
+ * last one broke, or not the same file any more (image_unavailable). */
 int download_accept(struct download *download, const struct answer *answer, struct err *err);
 
 /* Takes a piece of the body. An error is final, be it the reader's going away or too much data. */

@@ -59,7 +59,7 @@ static int read_message(struct fetch *fetch, const json_t *message, struct err *
 {
     struct fields fields;
     const char *url = NULL, *ca = NULL, *type = NULL;
-    if (fields_open(&fields, message, "", err) != 0 ||
+    if (fields_open(&fields, message, "", err) < 0 ||
         field_string(&fields, "type", REQUIRED, 16, &type) != 0 ||
         field_string(&fields, "url", REQUIRED, URL_LIMIT, &url) != 0 ||
         field_string(&fields, "ca", OPTIONAL, NET_CA_LIMIT, &ca) != 0 ||
@@ -161,7 +161,7 @@ static struct curl_slist *range_headers(const struct download *download)
     CLEANUP_FREE char *range =
         xasprintf("Range: bytes=%llu-", (unsigned long long)download->delivered);
     headers = curl_slist_append(headers, range);
-    if (validator != NULL) {
+    if (validator) {
         CLEANUP_FREE char *condition = xasprintf("If-Range: %s", validator);
         headers = curl_slist_append(headers, condition);
     }
@@ -175,7 +175,7 @@ static enum outcome redirected(struct fetch *fetch, struct err *err)
 {
     char *target = NULL;
     curl_easy_getinfo(fetch->easy, CURLINFO_REDIRECT_URL, &target);
-    if (target == NULL) {
+    if (!target) {
         err_set(err, ERR_IMAGE_UNAVAILABLE, "%s: HTTP status %ld without a new place",
                 fetch->display, fetch->answer.status);
         return OUTCOME_FAILED;
@@ -197,8 +197,8 @@ static enum outcome judge_status(struct fetch *fetch, struct err *err)
     fetch->answer.status = status;
     if (status == 200 || status == 206) {
         /* An empty body leaves no chance to accept it. */
-        if ((!fetch->accepted && download_accept(&fetch->download, &fetch->answer, err) != 0) ||
-            download_finish(&fetch->download, err) != 0) {
+        if ((!fetch->accepted && download_accept(&fetch->download, &fetch->answer, err) < 0) ||
+            download_finish(&fetch->download, err) < 0) {
             err_context(err, "%s", fetch->display);
             return OUTCOME_FAILED;
         }
@@ -242,7 +242,7 @@ static enum outcome judge(struct fetch *fetch, CURLcode code, const struct tls *
 
 static enum outcome attempt(struct fetch *fetch, struct err *err)
 {
-    struct tls tls = {.ca = fetch->trusted != NULL ? fetch->trusted : ""};
+    struct tls tls = {.ca = fetch->trusted ? fetch->trusted : ""};
     struct curl_slist *headers = range_headers(&fetch->download);
     curl_easy_reset(fetch->easy); /* keeps the connection */
     fetch->accepted = fetch->stalled = false;
@@ -319,8 +319,8 @@ int net_fetch(struct wire *wire, int output, struct err *err)
     json_decref(message);
     fetch.easy = curl_easy_init();
     if (result == 0)
-        result = fetch.easy != NULL ? download(&fetch, err)
-                                    : err_set(err, ERR_INTERNAL, "curl does not start");
+        result =
+            fetch.easy ? download(&fetch, err) : err_set(err, ERR_INTERNAL, "curl does not start");
     if (report(&fetch, result, err, &ignored) != 0)
         log_warning("%s", ignored.message);
     curl_easy_cleanup(fetch.easy);

@@ -1,4 +1,5 @@
-/* `sliced-net fetch`: downloads one image into a pipe, taking up a broken transfer where it broke. */
+/* `sliced-net fetch`: downloads one image into a pipe, taking up a broken transfer where it
+ * broke. */
 #ifndef SLICENODE_NET_FETCH_H
 #define SLICENODE_NET_FETCH_H
 

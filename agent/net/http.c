@@ -51,7 +51,7 @@ static char *query_text(CURL *easy, const struct http_query *query)
     if (query->after[0] == '\0')
         return xasprintf("?wait=%u", query->wait_seconds);
     char *after = curl_easy_escape(easy, query->after, 0);
-    char *text = xasprintf("?wait=%u&after=%s", query->wait_seconds, after != NULL ? after : "");
+    char *text = xasprintf("?wait=%u&after=%s", query->wait_seconds, after ? after : "");
     curl_free(after);
     return text;
 }
@@ -64,7 +64,7 @@ static void set_url(struct http_exchange *exchange, const struct net_config *con
         route->of_node ? xasprintf("%s/v1/nodes/%s%s", exchange->base, config->node_id, route->path)
                        : xasprintf("%s%s", exchange->base, route->path);
     CLEANUP_FREE char *with = call == NET_REQUESTS ? query_text(exchange->easy, query) : NULL;
-    CLEANUP_FREE char *whole = xasprintf("%s%s", exchange->url, with != NULL ? with : "");
+    CLEANUP_FREE char *whole = xasprintf("%s%s", exchange->url, with ? with : "");
     curl_easy_setopt(exchange->easy, CURLOPT_URL, whole);
 }
 
@@ -83,7 +83,7 @@ static void set_options(struct http_exchange *exchange, const struct net_config 
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->details);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
-    if (body != NULL) {
+    if (body) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
     }
@@ -95,17 +95,17 @@ int http_open(struct http_exchange *exchange, const struct net_config *config, c
               struct err *err)
 {
     *exchange = (struct http_exchange){.base = base, .timeout_ms = timeout_ms};
-    if (net_config_trust(config, &exchange->tls, err) != 0)
+    if (net_config_trust(config, &exchange->tls, err) < 0)
         return -1;
-    if (routes[call].of_node && (config->node_id[0] == '\0' || exchange->tls.certificate == NULL ||
-                                 exchange->tls.key == NULL))
+    if (routes[call].of_node &&
+        (config->node_id[0] == '\0' || !exchange->tls.certificate || !exchange->tls.key))
         return err_set(err, ERR_NOT_CONFIGURED, "the node is not enrolled yet");
     exchange->easy = curl_easy_init();
-    if (exchange->easy == NULL)
+    if (!exchange->easy)
         return err_set(err, ERR_INTERNAL, "curl does not start");
     exchange->headers = curl_slist_append(NULL, "Accept: application/json");
     exchange->headers = curl_slist_append(exchange->headers, "Expect:");
-    if (body != NULL)
+    if (body)
         exchange->headers = curl_slist_append(exchange->headers, "Content-Type: application/json");
     set_options(exchange, config, routes[call].method, body, timeout_ms);
     set_url(exchange, config, call, query);

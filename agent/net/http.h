@@ -30,8 +30,8 @@ struct http_exchange {
     char details[CURL_ERROR_SIZE];
 };
 
-/* Makes exchange->easy ready for curl_multi_add_handle. `config` and `body` (JSON text or NULL) must
- * stay until http_close; `base` is one of the config's URLs. */
+/* Makes exchange->easy ready for curl_multi_add_handle. `config` and `body` (JSON text or NULL)
+ * must stay until http_close; `base` is one of the config's URLs. */
 int http_open(struct http_exchange *exchange, const struct net_config *config, const char *base,
               enum net_call call, const struct http_query *query, const char *body, long timeout_ms,
               struct err *err);

@@ -45,7 +45,7 @@ int main(int argc, char **argv)
     struct err err = {0};
     struct wire wire;
     const struct mode *mode = find_mode(argc, argv);
-    if (mode == NULL) {
+    if (!mode) {
         fprintf(stderr, "usage: sliced-net session|fetch|upload\n");
         return 2;
     }
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
         log_error("curl does not start");
         return 2;
     }
-    if (sandbox_enter(SANDBOX_NET, &err) != 0) {
+    if (sandbox_enter(SANDBOX_NET, &err) < 0) {
         log_error("%s", err.message);
         return 2;
     }

@@ -33,7 +33,7 @@ static int pem_field(struct fields *fields, const char *name, json_t *to)
     const char *text = NULL;
     if (field_string(fields, name, REQUIRED, PEM_LIMIT, &text) != 0)
         return -1;
-    bool plain = strstr(text, "-----BEGIN CERTIFICATE-----") != NULL;
+    bool plain = strstr(text, "-----BEGIN CERTIFICATE-----");
     for (const char *at = text; *at != '\0' && plain; at++)
         plain = (*at >= ' ' && *at <= '~') || *at == '\n' || *at == '\r' || *at == '\t';
     if (!plain)
@@ -95,12 +95,12 @@ static int add_request(const json_t *request, json_t *list)
 {
     static const char *const names[] = {"id", "op", "slice", "args", "deadline"};
     const char *id = json_string_value(json_object_get(request, "id"));
-    if (id == NULL || !uuid_valid(id))
+    if (!id || !uuid_valid(id))
         return -1;
     json_t *copy = json_object();
     for (size_t index = 0; index < ARRAY_LENGTH(names); index++) {
         json_t *value = json_object_get(request, names[index]);
-        if (value != NULL)
+        if (value)
             json_object_set(copy, names[index], value);
     }
     return json_array_append_new(list, copy);
@@ -145,9 +145,9 @@ static int success(enum net_call call, const struct reply *reply, json_t **body,
     if (!is_json(reply->content_type))
         return err_set(err, ERR_CONTROLLER_UNREACHABLE,
                        "the answer is %.64s, not application/json: no Slicenode controller?",
-                       reply->content_type != NULL ? reply->content_type : "of no named type");
-    if (json_object_parse(reply->body, reply->length, &object, err) != 0 ||
-        fields_open(&fields, object, "", err) != 0)
+                       reply->content_type ? reply->content_type : "of no named type");
+    if (json_object_parse(reply->body, reply->length, &object, err) < 0 ||
+        fields_open(&fields, object, "", err) < 0)
         return err_context(err, "malformed answer");
     bool waiting = call == NET_ENROLL && reply->status == 202;
     json_t *checked = json_object();
@@ -183,7 +183,7 @@ static int failure(const struct reply *reply, struct err *err)
     const json_t *error = json_object_get(object, "error");
     const char *code_text = json_string_value(json_object_get(error, "code"));
     const char *text = json_string_value(json_object_get(error, "message"));
-    if (code_text == NULL || text == NULL)
+    if (!code_text || !text)
         return err_set(err, code_of_status(reply->status),
                        "the server answers with HTTP status %ld and no reason", reply->status);
     plain_text(code_text, code, sizeof(code));

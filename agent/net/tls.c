@@ -27,7 +27,7 @@ static void set_blob(CURL *easy, CURLoption option, const char *text, size_t len
 
 static void tls_apply(CURL *easy, const struct tls *tls)
 {
-    bool verify = tls->ca != NULL;
+    bool verify = tls->ca;
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
@@ -35,9 +35,9 @@ static void tls_apply(CURL *easy, const struct tls *tls)
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     if (verify)
         set_blob(easy, CURLOPT_CAINFO_BLOB, tls->ca, strlen(tls->ca));
-    if (tls->pin != NULL)
+    if (tls->pin)
         curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, tls->pin);
-    if (tls->key != NULL && tls->certificate != NULL) {
+    if (tls->key && tls->certificate) {
         set_blob(easy, CURLOPT_SSLCERT_BLOB, tls->certificate, strlen(tls->certificate));
         /* mbedtls wants the terminator to be part of a PEM key. */
         set_blob(easy, CURLOPT_SSLKEY_BLOB, tls->key, strlen(tls->key) + 1);
@@ -79,14 +79,15 @@ bool tls_certificate_pin(const char *certificate, char pin[static PIN_TEXT_BYTES
     return found;
 }
 
-/* The server's own certificate as curl kept it, or NULL when the handshake did not come that far. */
+/* The server's own certificate as curl kept it, or NULL when the handshake did not come that
+ * far. */
 static const char *server_certificate(CURL *easy)
 {
     struct curl_certinfo *chain = NULL;
-    if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == NULL ||
+    if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain ||
         chain->num_of_certs < 1)
         return NULL;
-    for (struct curl_slist *line = chain->certinfo[0]; line != NULL; line = line->next)
+    for (struct curl_slist *line = chain->certinfo[0]; line; line = line->next)
         if (strncmp(line->data, "Cert:", 5) == 0)
             return line->data + 5;
     return NULL;
@@ -96,7 +97,7 @@ static int pin_failure(CURL *easy, const char *url, const char *expected, struct
 {
     char pin[PIN_TEXT_BYTES];
     const char *certificate = server_certificate(easy);
-    if (certificate == NULL || !tls_certificate_pin(certificate, pin))
+    if (!certificate || !tls_certificate_pin(certificate, pin))
         return err_set(err, ERR_CONTROLLER_CERTIFICATE,
                        "%s: the server's public key is not the pinned one, %s", url, expected);
     return err_set(err, ERR_CONTROLLER_CERTIFICATE,
@@ -112,7 +113,7 @@ static void describe_certificate(CURL *easy, char *text, size_t size)
     mbedtls_x509_crt parsed;
     mbedtls_x509_crt_init(&parsed);
     text[0] = '\0';
-    if (certificate != NULL &&
+    if (certificate &&
         mbedtls_x509_crt_parse(&parsed, (const unsigned char *)certificate,
                                strlen(certificate) + 1) == 0 &&
         mbedtls_x509_dn_gets(subject, sizeof(subject), &parsed.subject) > 0)
@@ -156,7 +157,7 @@ int tls_failure(CURL *easy, CURLcode code, const char *details, const char *url,
     case CURLE_COULDNT_CONNECT:
         return system_failure(easy, url, text, err);
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-        return pin_failure(easy, url, tls->pin != NULL ? tls->pin : "", err);
+        return pin_failure(easy, url, tls->pin ? tls->pin : "", err);
     case CURLE_PEER_FAILED_VERIFICATION:
         describe_certificate(easy, certificate, sizeof(certificate));
         time_format(wall_ms(), today);

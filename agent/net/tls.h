@@ -1,5 +1,5 @@
-/* Whom sliced-net trusts and who it is itself, as settings of a curl transfer; and curl's failures in
- * words an operator can act on. */
+/* Whom sliced-net trusts and who it is itself, as settings of a curl transfer; and curl's
+ * failures in words an operator can act on. */
 #ifndef SLICENODE_NET_TLS_H
 #define SLICENODE_NET_TLS_H
 

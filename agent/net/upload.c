@@ -59,7 +59,7 @@ static int read_headers(struct upload *upload, const json_t *headers, struct err
 {
     for (size_t index = 0; index < json_array_size(headers); index++) {
         const char *line = json_string_value(json_array_get(headers, index));
-        if (line == NULL || !text_printable(line, HEADER_LIMIT))
+        if (!line || !text_printable(line, HEADER_LIMIT))
             return err_set(err, ERR_INTERNAL, "a header is malformed");
         upload->headers = curl_slist_append(upload->headers, line);
     }
@@ -71,7 +71,7 @@ static int read_message(struct upload *upload, const json_t *message, struct err
     struct fields fields;
     const char *url = NULL, *ca = NULL, *type = NULL;
     const json_t *headers = NULL;
-    if (fields_open(&fields, message, "", err) != 0 ||
+    if (fields_open(&fields, message, "", err) < 0 ||
         field_string(&fields, "type", REQUIRED, 16, &type) != 0 ||
         field_string(&fields, "url", REQUIRED, URL_LIMIT, &url) != 0 ||
         field_string(&fields, "ca", OPTIONAL, NET_CA_LIMIT, &ca) != 0 ||
@@ -110,8 +110,8 @@ static int note_socket(void *argument, curl_socket_t socket, curlsocktype purpos
     return CURL_SOCKOPT_OK;
 }
 
-/* What the server's machine has taken. What curl could write says little: the kernel takes megabytes
- * for a server that reads nothing, at times a few every second for minutes. */
+/* What the server's machine has taken. What curl could write says little: the kernel takes
+ * megabytes for a server that reads nothing, at times a few every second for minutes. */
 static uint64_t acknowledged(const struct upload *upload)
 {
     uint64_t most = 0;
@@ -265,9 +265,9 @@ static int judge(struct upload *upload, CURLcode code, const struct tls *tls, st
 
 static int send_body(struct upload *upload, struct err *err)
 {
-    struct tls tls = {.ca = upload->trusted != NULL ? upload->trusted : ""};
+    struct tls tls = {.ca = upload->trusted ? upload->trusted : ""};
     upload->easy = curl_easy_init();
-    if (upload->easy == NULL)
+    if (!upload->easy)
         return err_set(err, ERR_INTERNAL, "curl does not start");
     set_options(upload, &tls);
     upload->active_ms = monotonic_ms();
@@ -281,7 +281,7 @@ static void report(struct upload *upload, int result, const struct err *failure)
     json_t *message =
         result == 0 ? json_pack("{s:s, s:I}", "type", "done", "bytes", (json_int_t)upload->taken)
                     : wire_failure(failure);
-    if (wire_send(upload->wire, message, &err) != 0)
+    if (wire_send(upload->wire, message, &err) < 0)
         log_warning("%s", err.message);
     json_decref(message);
 }

@@ -12,10 +12,10 @@
 char *net_url_display(const char *url)
 {
     const char *host = strstr(url, "://");
-    size_t scheme = host != NULL ? (size_t)(host - url) + 3 : 0;
+    size_t scheme = host ? (size_t)(host - url) + 3 : 0;
     const char *rest = url + scheme;
     const char *at = memchr(rest, '@', strcspn(rest, "/?#"));
-    if (at != NULL)
+    if (at)
         rest = at + 1;
     return xasprintf("%.*s%.*s", (int)scheme, url, (int)strcspn(rest, "?#"), rest);
 }
@@ -27,7 +27,7 @@ char *net_trusted_certificates(const char *ca)
     size_t length = 0;
     if (read_file(CA_BUNDLE, NET_CA_LIMIT, &bundle, &length, &problem) != 0)
         log_debug("%s", problem.message);
-    if (bundle == NULL && ca == NULL)
+    if (!bundle && !ca)
         return NULL;
-    return xasprintf("%s\n%s", bundle != NULL ? bundle : "", ca != NULL ? ca : "");
+    return xasprintf("%s\n%s", bundle ? bundle : "", ca ? ca : "");
 }

@@ -45,7 +45,7 @@ static void enter(struct agent *agent, const char *key, enum health_level level,
         problem_set(agent, key, problem);
 }
 
-/* --- The pool ---------------------------------------------------------------------------------------- */
+/* --- The pool --------------------------------------------------------------------------------- */
 
 static void look_at_pool(struct agent *agent)
 {
@@ -66,7 +66,7 @@ static void look_at_pool(struct agent *agent)
     enter(agent, "pool-metadata", health->metadata, &problem);
 }
 
-/* --- The state volume -------------------------------------------------------------------------------- */
+/* --- The state volume ------------------------------------------------------------------------- */
 
 static char *reserve_path(const struct agent *agent)
 {
@@ -133,7 +133,7 @@ static void look_at_state(struct agent *agent)
     enter(agent, "state", health->state, &problem);
 }
 
-/* --- dom0's memory ------------------------------------------------------------------------------------ */
+/* --- dom0's memory ---------------------------------------------------------------------------- */
 
 static void look_at_memory(struct agent *agent)
 {
@@ -151,7 +151,7 @@ static void look_at_memory(struct agent *agent)
     enter(agent, "memory", agent->health->memory, &problem);
 }
 
-/* --- Disks with errors -------------------------------------------------------------------------------- */
+/* --- Disks with errors ------------------------------------------------------------------------ */
 
 static void kernel_line(struct agent *agent, const char *line)
 {
@@ -200,7 +200,7 @@ static void watch_kernel(struct agent *agent)
         log_warning("cannot read %s: %s", path, strerror(errno));
 }
 
-/* --- What the boot scripts found ---------------------------------------------------------------------- */
+/* --- What the boot scripts found -------------------------------------------------------------- */
 
 #define BOOT_KEY "boot-"
 
@@ -250,7 +250,7 @@ static void look_at_boot(struct agent *agent)
     }
 }
 
-/* --- Looking ------------------------------------------------------------------------------------------ */
+/* --- Looking ---------------------------------------------------------------------------------- */
 
 static void look(void *context)
 {

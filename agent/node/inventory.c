@@ -57,7 +57,7 @@ static json_t *dmi_uuid(const char *sysfs)
     return none ? json_null() : json_string(value);
 }
 
-/* --- Network cards --------------------------------------------------------------------------------- */
+/* --- Network cards ---------------------------------------------------------------------------- */
 
 static char *nic_value(const char *sysfs, const char *nic, const char *name)
 {
@@ -136,7 +136,7 @@ json_t *inventory_hardware(const char *sysfs)
                      dmi(sysfs, "product_name"), "macs", macs);
 }
 
-/* --- Disks ----------------------------------------------------------------------------------------- */
+/* --- Disks ------------------------------------------------------------------------------------ */
 
 /* RUN_DIR/disks, a line to a disk: name, size_mib, state, reason, model, serial, between tabs. */
 static json_t *disk_json(char *line)

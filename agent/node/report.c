@@ -74,4 +74,4 @@ json_t *report_registration(struct agent *agent)
                      report_volumes(agent, NULL), "problems", problems_json(agent));
 }
 
-/* --- The heartbeat ------------------------------------------------------------------------------- */
+/* --- The heartbeat ---------------------------------------------------------------------------- */

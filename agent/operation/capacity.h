@@ -25,7 +25,8 @@ int task_disk_capacity(struct tasks *tasks, struct capacity *capacity, struct er
 uint64_t task_reverts_memory_mib(struct tasks *tasks, const char *except);
 /* The snapshot that a request reverts to; false for other requests. */
 bool task_find_reverted(struct task *task, struct snapshot *snapshot);
-/* The slice as a revert to this snapshot with memory makes it; what it owns stays the original's. */
+/* The slice as a revert to this snapshot with memory makes it; what it owns stays the
+ * original's. */
 struct slice task_restored_slice(const struct slice *slice, const struct snapshot *snapshot);
 /* Marks the image as the one used last; the caller puts it. */
 void task_image_used(struct task *task, struct image *image);

@@ -20,10 +20,10 @@
 
 #include <stdlib.h>
 
-/* --- Before the request ------------------------------------------------------------------------- */
+/* --- Before the request ----------------------------------------------------------------------- */
 
-/* The content of a data volume is of no instant but its own: memory that has a file system of it mounted
- * must not find it changed. */
+/* The content of a data volume is of no instant but its own: memory that has a file system of it
+ * mounted must not find it changed. */
 static int check_volumes(const struct slice *slice, const struct plan_facts *facts, struct err *err)
 {
     if (facts->volume_count > 0)
@@ -68,7 +68,7 @@ int task_prepare_memory_revert(struct task *task, struct slice *slice,
     return 0;
 }
 
-/* --- While it is at work ------------------------------------------------------------------------ */
+/* --- While it is at work ---------------------------------------------------------------------- */
 
 static bool find(struct task *task, struct snapshot *snapshot)
 {
@@ -165,7 +165,8 @@ void task_memory_swapped(struct task *task, struct slice *slice)
     slice_set_size(slice, &snapshot.memory.size);
 }
 
-/* A stopped slice whose revert was taken back, from before its disk was swapped, stays what it was. */
+/* A stopped slice whose revert was taken back, from before its disk was swapped, stays what it
+ * was. */
 void task_revert_failed(struct task *task)
 {
     struct slice slice;

@@ -23,7 +23,7 @@ bool tasks_drained(struct tasks *tasks)
     CLEANUP_FREE char *value = NULL;
     struct err err;
     must(store_get(tasks->config.store, DRAINED, &value, &err), &err);
-    return value != NULL;
+    return value;
 }
 
 int task_refuse_drained(struct task *task, const char *what, struct err *err)

@@ -27,7 +27,7 @@ const struct operation_type *operation_row(enum operation operation)
     return types[operation];
 }
 
-/* --- Before it runs ---------------------------------------------------------------------------- */
+/* --- Before it runs --------------------------------------------------------------------------- */
 
 static int prepare_with_domain(struct task *task, struct slice *slice, struct plan_facts *facts,
                                struct err *err)
@@ -75,7 +75,7 @@ int task_prepare(struct task *task, struct err *err)
     return task->plan.count > 0 ? task_enter(task, &task->plan.steps[0], true, err) : 0;
 }
 
-/* --- While it runs ----------------------------------------------------------------------------- */
+/* --- While it runs ---------------------------------------------------------------------------- */
 
 static void tell_domain_starts(const struct task *task)
 {
@@ -115,7 +115,7 @@ bool task_keeps(struct task *task, const struct step *step)
     return task->type->keeps && task->type->keeps(task, step);
 }
 
-/* --- At its end -------------------------------------------------------------------------------- */
+/* --- At its end ------------------------------------------------------------------------------- */
 
 int task_answer(struct task *task, json_t **result, struct err *err)
 {

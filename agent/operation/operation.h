@@ -1,5 +1,5 @@
-/* What each operation is: what it checks and plans, what the store learns while it runs, and how it ends. All in the
- * transaction of the caller, which is rolled back when preparing fails. */
+/* What each operation is: what it checks and plans, what the store learns while it runs, and how
+ * it ends. All in the transaction of the caller, which is rolled back when preparing fails. */
 #ifndef SLICENODE_OPERATION_OPERATION_H
 #define SLICENODE_OPERATION_OPERATION_H
 

@@ -1,6 +1,6 @@
-/* slice.resize: what is allowed, what the store says from when on, and the answer. The new sizes are
- * in the store, and so reserved, before the domain is touched; the domain's own stay beside them
- * until it has changed. */
+/* slice.resize: what is allowed, what the store says from when on, and the answer. The new sizes
+ * are in the store, and so reserved, before the domain is touched; the domain's own stay beside
+ * them until it has changed. */
 #include "base/err.h"
 #include "base/memory.h"
 #include "capacity/admit.h"
@@ -16,7 +16,7 @@
 #include "plan/slice.h"
 #include "plan/steps.h"
 
-/* --- Before -------------------------------------------------------------------------------------- */
+/* --- Before ----------------------------------------------------------------------------------- */
 
 static int admit_resize(struct task *task, const struct slice *slice, const struct slice *wanted,
                         struct err *err)
@@ -79,7 +79,7 @@ static int resize_prepare(struct task *task, struct slice *slice, struct plan_fa
     return 0;
 }
 
-/* --- After a step -------------------------------------------------------------------------------- */
+/* --- After a step ----------------------------------------------------------------------------- */
 
 static void resized(struct task *task, const struct step *step, const json_t *output)
 {
@@ -118,7 +118,7 @@ static int resize_end_step(struct task *task, const struct step *step, const jso
     return 0;
 }
 
-/* --- At the end ---------------------------------------------------------------------------------- */
+/* --- At the end ------------------------------------------------------------------------------- */
 
 static void resize_done(struct task *task, json_t **result)
 {

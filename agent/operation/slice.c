@@ -24,7 +24,7 @@
 
 #include <string.h>
 
-/* --- Before ------------------------------------------------------------------------------------------ */
+/* --- Before ----------------------------------------------------------------------------------- */
 
 int task_find_domain(struct task *task, const char *slice, struct plan_facts *facts,
                      struct err *err)
@@ -93,7 +93,7 @@ void slice_wish(struct task *task, struct slice *slice, bool running)
     task_slice_put(task, slice);
 }
 
-/* --- While it runs ------------------------------------------------------------------------------------ */
+/* --- While it runs ---------------------------------------------------------------------------- */
 
 static void domain_started(struct task *task, int domain_id)
 {
@@ -156,7 +156,7 @@ int slice_end_step(struct task *task, const struct step *step, const json_t *out
     return 0;
 }
 
-/* --- Carried out ----------------------------------------------------------------------------------- */
+/* --- Carried out ------------------------------------------------------------------------------ */
 
 static bool has_step(const struct task *task, enum step_kind kind)
 {
@@ -203,10 +203,10 @@ void slice_done(struct task *task, json_t **result)
         *result = json_pack("{s:o}", "slice", *result);
 }
 
-/* --- Not carried out ------------------------------------------------------------------------------- */
+/* --- Not carried out -------------------------------------------------------------------------- */
 
-/* A disk that was replaced and could not be removed becomes a snapshot: it is seen, counted, and goes
- * with snapshot.delete or the slice. */
+/* A disk that was replaced and could not be removed becomes a snapshot: it is seen, counted, and
+ * goes with snapshot.delete or the slice. */
 static void keep_replaced(struct task *task, const struct slice *slice)
 {
     struct err err;

@@ -1,4 +1,5 @@
-/* What operations on a slice have in common: what is checked before, what the store learns, and the end. */
+/* What operations on a slice have in common: what is checked before, what the store learns, and
+ * the end. */
 #ifndef SLICENODE_OPERATION_SLICE_H
 #define SLICENODE_OPERATION_SLICE_H
 

@@ -27,7 +27,8 @@ static int create_prepare(struct task *task, struct slice *slice, struct plan_fa
     struct snapshot snapshot = {0};
     if (snapshot_parse(OP_SNAPSHOT_CREATE, task->record.request.args, &args, err) < 0)
         return -1;
-    /* A snapshot of a running slice asks for its room with its first step, which is entered with the plan. */
+    /* A snapshot of a running slice asks for its room with its first step, which is entered with
+     * the plan. */
     if ((!facts->domain || args.memory) && snapshot_admit(task, err) < 0)
         return -1;
     if (must(store_snapshot_find(task->tasks->config.store, args.snapshot, &snapshot, err), err) ==

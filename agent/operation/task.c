@@ -122,8 +122,8 @@ unsigned tasks_at_work(const struct tasks *tasks)
 {
     unsigned count = 0;
     for (const struct task *task = tasks->first; task; task = task->next)
-        /* The node's reboot waits for the others: it ends with the machine. An export that is cut off
-         * is sent again after the next start. */
+        /* The node's reboot waits for the others: it ends with the machine. An export that is
+         * cut off is sent again after the next start. */
         count += !task_has(task, OPERATION_LOOKS | OPERATION_SENDS) &&
                  !task_has(task, OPERATION_ENDS_WITH_MACHINE) &&
                  (task->worker || task->prepared || task->record.internal);

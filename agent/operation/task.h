@@ -85,7 +85,8 @@ struct tasks {
     struct task *first; /* in order of arrival */
     unsigned running;
     unsigned kick_timer;
-    /* Set by who makes the queue: looks soon what can begin, and takes a request of the node's own. */
+    /* Set by who makes the queue: looks soon what can begin, and takes a request of the node's
+     * own. */
     void (*kick)(struct tasks *tasks);
     int (*submit)(struct tasks *tasks, const json_t *request, bool internal, struct err *err);
     bool draining;
@@ -101,7 +102,8 @@ struct task *tasks_append(struct tasks *tasks, const struct operation_type *type
                           struct request_record *record);
 bool task_has(const struct task *task, enum operation_trait trait);
 
-/* Whether a request that changes the slice, not only reads its console or a snapshot, runs or waits. */
+/* Whether a request that changes the slice, not only reads its console or a snapshot, runs or
+ * waits. */
 bool tasks_slice_busy(const struct tasks *tasks, const char *slice);
 
 /* How many requests run or wait. */

@@ -1,5 +1,5 @@
-/* What an operation is: one row for each, in its own file, under the name that model/request.h gives it. Who carries
- * requests out knows nothing else of an operation than its row. */
+/* What an operation is: one row for each, in its own file, under the name that model/request.h
+ * gives it. Who carries requests out knows nothing else of an operation than its row. */
 #ifndef SLICENODE_OPERATION_TYPE_H
 #define SLICENODE_OPERATION_TYPE_H
 
@@ -42,22 +42,26 @@ enum operation_needs {
 
 struct task;
 
-/* Functions that an operation has no need of are NULL. All run in the parent, in the transaction of the caller. */
+/* Functions that an operation has no need of are NULL. All run in the parent, in the transaction
+ * of the caller. */
 struct operation_type {
     unsigned traits;
     enum operation_needs needs;
-    /* Where its arguments name an image: "" for themselves, or the field that does; NULL for none. */
+    /* Where its arguments name an image: "" for themselves, or the field that does; NULL for
+     * none. */
     const char *image_in;
-    /* Checks the request against the node, makes the plan, records what it changes at once. All of it is taken back
-     * when this fails. */
+    /* Checks the request against the node, makes the plan, records what it changes at once. All
+     * of it is taken back when this fails. */
     int (*prepare)(struct task *task, struct slice *slice, struct plan_facts *facts,
                    struct err *err);
     /* A step is about to begin: -1 when it may not. */
     int (*begin_step)(struct task *task, const struct step *step, struct err *err);
-    /* A step has been carried out: what the store learns of what it gave; -1 when it cannot stay. */
+    /* A step has been carried out: what the store learns of what it gave; -1 when it cannot
+     * stay. */
     int (*end_step)(struct task *task, const struct step *step, const json_t *output,
                     struct err *err);
-    /* So many bytes of the pool are written so far; -1, with the task's `short_bytes`, when they are too many. */
+    /* So many bytes of the pool are written so far; -1, with the task's `short_bytes`, when they
+     * are too many. */
     int (*progress)(struct task *task, uint64_t mapped_bytes, struct err *err);
     /* Whether what a step has done stays when the request fails. */
     bool (*keeps)(struct task *task, const struct step *step);

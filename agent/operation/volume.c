@@ -56,7 +56,7 @@ void task_find_slice(struct task *task)
     copy_text(task->slice, sizeof(task->slice), find_volume(task, &volume) ? volume.slice : "");
 }
 
-/* --- Before it runs ---------------------------------------------------------------------------- */
+/* --- Before it runs --------------------------------------------------------------------------- */
 
 static int prepare_create(struct task *task, const struct volume_args *args, struct err *err)
 {
@@ -212,10 +212,10 @@ static int volume_prepare(struct task *task, struct slice *none, struct plan_fac
     return prepare_resize(task, &volume, args.size_gib, err);
 }
 
-/* --- While it runs ----------------------------------------------------------------------------- */
+/* --- While it runs ---------------------------------------------------------------------------- */
 
-/* The larger size is recorded before the device grows: a slice must never find a smaller disk at its
- * next start than it has seen. */
+/* The larger size is recorded before the device grows: a slice must never find a smaller disk at
+ * its next start than it has seen. */
 static int resize_begin_step(struct task *task, const struct step *step, struct err *err)
 {
     struct volume volume;
@@ -235,7 +235,7 @@ static int resize_begin_step(struct task *task, const struct step *step, struct 
     return 0;
 }
 
-/* --- At its end -------------------------------------------------------------------------------- */
+/* --- At its end ------------------------------------------------------------------------------- */
 
 static void attached(const struct task *task, struct volume *volume)
 {

@@ -1,5 +1,5 @@
-/* Snapshots with memory. The slice stands still from the save of its memory to domain.resume, and its
- * disk's snapshot is taken in between: both are of one instant. */
+/* Snapshots with memory. The slice stands still from the save of its memory to domain.resume,
+ * and its disk's snapshot is taken in between: both are of one instant. */
 #include "plan/checkpoint.h"
 
 #include "model/nic.h"
@@ -28,9 +28,9 @@ void plan_checkpoint(const struct plan_facts *facts, struct plan *plan)
     plan->forward_from = plan->count;
 }
 
-/* What is saved is checked before anything is given up for it. The restored domain does not run before
- * domain.run, so that until then its disk is what it was at that instant and domain.restore can be
- * done again; from then on it goes its own way. */
+/* What is saved is checked before anything is given up for it. The restored domain does not run
+ * before domain.run, so that until then its disk is what it was at that instant and
+ * domain.restore can be done again; from then on it goes its own way. */
 void plan_checkpoint_revert(const struct plan_facts *facts, struct plan *plan)
 {
     const struct slice *slice = facts->slice;

@@ -1,4 +1,5 @@
-/* The plans of snapshots with memory. plan_memory_remove adds what removes that of one, if it has any. */
+/* The plans of snapshots with memory. plan_memory_remove adds what removes that of one, if it
+ * has any. */
 #ifndef SLICENODE_PLAN_CHECKPOINT_H
 #define SLICENODE_PLAN_CHECKPOINT_H
 

@@ -9,8 +9,9 @@
 
 #include <string.h>
 
-/* A step as it is stored: the same few fields for all kinds, each with the meaning that its kind gives it. The format
- * is that of the first agent; plans that one of before has stored are carried out by one of after an update. */
+/* A step as it is stored: the same few fields for all kinds, each with the meaning that its kind
+ * gives it. The format is that of the first agent; plans that one of before has stored are
+ * carried out by one of after an update. */
 struct stored {
     const char *name;
     uint32_t thin_id;
@@ -37,7 +38,8 @@ static int get_common(const struct stored *stored, struct step_volume *volume)
     return copy_text(volume->name, sizeof(volume->name), stored->name) ? 0 : -1;
 }
 
-/* For each member of struct step: put_MEMBER into what is stored, get_MEMBER back; -1 when a text is too long. */
+/* For each member of struct step: put_MEMBER into what is stored, get_MEMBER back; -1 when a
+ * text is too long. */
 
 static void put_none(struct stored *stored, const struct step *step)
 {

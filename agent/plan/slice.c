@@ -109,8 +109,8 @@ static void add_change(struct plan *plan, enum step_kind kind, uint64_t from, ui
         (struct step_change){.from = from, .to = to, .wait_seconds = GIVE_BACK_SECONDS};
 }
 
-/* `slice` has its new sizes already. Without a domain they hold from the next start. A disk that has
- * grown may be in use in its new size at once: it comes last, and stays. */
+/* `slice` has its new sizes already. Without a domain they hold from the next start. A disk that
+ * has grown may be in use in its new size at once: it comes last, and stays. */
 void plan_resize(const struct plan_facts *facts, struct plan *plan)
 {
     const struct slice *slice = facts->slice;

@@ -1,5 +1,5 @@
-/* The plans of slices. plan_add_start adds what starts one from that disk; `first`: the seed's volume and the console
- * are made here, so that an undo removes them. */
+/* The plans of slices. plan_add_start adds what starts one from that disk; `first`: the seed's
+ * volume and the console are made here, so that an undo removes them. */
 #ifndef SLICENODE_PLAN_SLICE_H
 #define SLICENODE_PLAN_SLICE_H
 

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The steps, in the protocol's spelling, and the arguments of each: a member of struct step, or `none`. What each does
- * is in step/. */
+/* The steps, in the protocol's spelling, and the arguments of each: a member of struct step, or
+ * `none`. What each does is in step/. */
 #define STEP_KINDS(X)                                                                              \
     X(IMAGE_IMPORT, "image.import", import) /* undo: it and its scratch volume are removed */      \
     X(FILE_IMPORT, "file.import", file)     /* undo: the file is removed */                        \
@@ -178,7 +178,8 @@ void volume_name(char name[static VOLUME_NAME_BYTES], const char *prefix, const 
 
 /* A new step at the end, empty but for its kind; good until the next one is added. */
 struct step *plan_add(struct plan *plan, enum step_kind kind);
-/* The same for a kind whose arguments are a volume; its name is volume_name(prefix, id), or none without a prefix. */
+/* The same for a kind whose arguments are a volume; its name is volume_name(prefix, id), or none
+ * without a prefix. */
 struct step *plan_add_volume(struct plan *plan, enum step_kind kind, const char *prefix,
                              const char *id, uint32_t thin_id);
 /* A volume with that name. */

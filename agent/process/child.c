@@ -44,8 +44,8 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* When memory is short a child that works on one request goes first, not the agent; its bytes can be
- * fetched again. */
+/* When memory is short a child that works on one request goes first, not the agent; its bytes
+ * can be fetched again. */
 static void go_first(void)
 {
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -55,7 +55,8 @@ static void go_first(void)
     close(fd);
 }
 
-/* In the child. Writes the errno value of what failed to `report`, which a successful execve closes. */
+/* In the child. Writes the errno value of what failed to `report`, which a successful execve
+ * closes. */
 static void run(const char *path, const char *const argv[], int *descriptors, size_t count,
                 int report)
 {
@@ -79,7 +80,7 @@ static void run(const char *path, const char *const argv[], int *descriptors, si
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
+    return slash ? slash + 1 : path;
 }
 
 static int spawn(const char *path, const char *const argv[], const int *descriptors, size_t count,

@@ -18,7 +18,7 @@ int order_run(const char *name, enum sandbox_profile profile,
     log_open(name, LOG_LEVEL_INFO, NULL);
     signal(SIGPIPE, SIG_IGN);
     json_object_seed(0); /* reads /dev/urandom, which is out of reach from now on */
-    if (sandbox_enter(profile, &err) != 0) {
+    if (sandbox_enter(profile, &err) < 0) {
         log_error("%s", err.message);
         return 2;
     }

@@ -1,5 +1,5 @@
-/* What sliced-import and sliced-export share: a program that carries out one order of the agent under
- * its sandbox, and tells how that ended. */
+/* What sliced-import and sliced-export share: a program that carries out one order of the agent
+ * under its sandbox, and tells how that ended. */
 #ifndef SLICENODE_PROCESS_HELPER_H
 #define SLICENODE_PROCESS_HELPER_H
 

@@ -93,8 +93,8 @@ int sandbox_landlock(const struct sandbox_path *paths, bool may_connect, struct 
     CLEANUP_CLOSE int ruleset = (int)syscall(LANDLOCK_CREATE, &rules, size, 0);
     if (ruleset < 0)
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: Landlock rules");
-    for (; paths->path != NULL; paths++)
-        if (allow(ruleset, paths, rules.files, err) != 0)
+    for (; paths->path; paths++)
+        if (allow(ruleset, paths, rules.files, err) < 0)
             return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0) != 0)

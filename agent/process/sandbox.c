@@ -23,8 +23,8 @@ struct profile {
     rlim_t descriptors;
 };
 
-/* The address space covers the largest zstd window and xz dictionary accepted (codec/decompress.h) and
- * the resolver's thread stacks. */
+/* The address space covers the largest zstd window and xz dictionary accepted
+ * (codec/decompress.h) and the resolver's thread stacks. */
 static const struct profile profiles[] = {
     [SANDBOX_NET] = {.name = "net",
                      .user = 101,
@@ -85,7 +85,7 @@ static int set_capabilities(uint64_t keep, struct err *err)
 
 int sandbox_become(unsigned user, unsigned group, uint64_t keep, struct err *err)
 {
-    if (drop_bounding_set(keep, err) != 0)
+    if (drop_bounding_set(keep, err) < 0)
         return -1;
     if (group != 0 && (setgroups(0, NULL) != 0 || setresgid(group, group, group) != 0))
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: becoming group %u", group);
@@ -101,12 +101,12 @@ static int become_user(const struct profile *profile, struct err *err)
                     profile->name);
         return set_capabilities(0, err);
     }
-    if (drop_bounding_set(0, err) != 0)
+    if (drop_bounding_set(0, err) < 0)
         return -1;
-    if (profile->root != NULL && access(profile->root, X_OK) != 0)
+    if (profile->root && access(profile->root, X_OK) != 0)
         log_warning("sandbox: there is no %s to be the root folder of %s", profile->root,
                     profile->name);
-    else if (profile->root != NULL && (chroot(profile->root) != 0 || chdir("/") != 0))
+    else if (profile->root && (chroot(profile->root) != 0 || chdir("/") != 0))
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: chroot to %s", profile->root);
     unsigned user = profile->user;
     if (setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 ||
@@ -128,10 +128,10 @@ static int set_limit(const char *name, int resource, rlim_t value, struct err *e
 static int limit_resources(const struct profile *profile, struct err *err)
 {
 #ifndef __SANITIZE_ADDRESS__ /* its shadow memory needs terabytes of address space */
-    if (set_limit("memory", RLIMIT_AS, profile->address_space, err) != 0)
+    if (set_limit("memory", RLIMIT_AS, profile->address_space, err) < 0)
         return -1;
 #endif
-    if (set_limit("core dumps", RLIMIT_CORE, 0, err) != 0)
+    if (set_limit("core dumps", RLIMIT_CORE, 0, err) < 0)
         return -1;
     return set_limit("descriptors", RLIMIT_NOFILE, profile->descriptors, err);
 }
@@ -140,7 +140,7 @@ int sandbox_enter(enum sandbox_profile which, struct err *err)
 {
     const struct profile *profile = &profiles[which];
     pid_t parent = getppid();
-    if (become_user(profile, err) != 0 || limit_resources(profile, err) != 0)
+    if (become_user(profile, err) < 0 || limit_resources(profile, err) < 0)
         return -1;
     /* After the change of user, which resets both. The helper shall not outlive its parent. */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)

@@ -4,7 +4,8 @@
  *
  * What each profile may still do:
  *   SANDBOX_NET     make TCP and UDP sockets and connect them, never listen on TCP; read files in
- *                   /etc (resolver, CA certificates) and random bytes; start threads (the resolver's)
+ *                   /etc (resolver, CA certificates) and random bytes; start threads (the
+ *                   resolver's)
  *   SANDBOX_IMPORT  read and write the descriptors it has; nothing else
  *   SANDBOX_EXPORT  likewise, and where it writes is not its choice
  * None may execute a program, fork, trace, signal others, write or create a file by name, or map
@@ -43,8 +44,8 @@ struct sandbox_path {
     unsigned rights;
 };
 
-/* Limits files, and TCP where the kernel can, with Landlock. Returns the kernel's Landlock version, 0
- * when it has none. */
+/* Limits files, and TCP where the kernel can, with Landlock. Returns the kernel's Landlock
+ * version, 0 when it has none. */
 int sandbox_landlock(const struct sandbox_path *paths, bool may_connect, struct err *err);
 
 /* Gives up every capability but those of `keep` (a bit each), which then survive an execve; becomes

@@ -32,8 +32,8 @@ int wire_send(struct wire *wire, const json_t *message, struct err *err);
 /* The message {type: "error", code, message} that tells of `failure`; the caller owns it. */
 json_t *wire_failure(const struct err *failure);
 
-/* As wire_send, but keeps what there is no room for now: wire_flush sends it later. -1 also when the
- * other side has left too much unread. */
+/* As wire_send, but keeps what there is no room for now: wire_flush sends it later. -1 also when
+ * the other side has left too much unread. */
 int wire_queue(struct wire *wire, const json_t *message, struct err *err);
 
 /* 1 when all is sent, 0 when some is left and the socket has to become writable first, -1. */

@@ -1,6 +1,6 @@
-/* One agent at a time for each state folder. The workers hold the lock as well, so that a new agent
- * waits until the last worker of a killed one is really gone: one that hangs in the kernel dies late,
- * and must not meet its successor at the same step. */
+/* One agent at a time for each state folder. The workers hold the lock as well, so that a new
+ * agent waits until the last worker of a killed one is really gone: one that hangs in the kernel
+ * dies late, and must not meet its successor at the same step. */
 #include "sliced/lock.h"
 
 #include "base/clock.h"

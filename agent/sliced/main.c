@@ -46,7 +46,7 @@
  * takes dom0 as long as a small step does, and a controller of many nodes as well. */
 #define EVENTS_LINGER_MS 200
 
-/* --- What the parts tell each other ----------------------------------------------------------------- */
+/* --- What the parts tell each other ----------------------------------------------------------- */
 
 static const char *task_ca(void *context)
 {
@@ -108,7 +108,7 @@ static void on_event(void *context, const json_t *event)
         loop_timer(agent->loop, linger ? EVENTS_LINGER_MS : 0, events_wait, agent);
 }
 
-/* --- Opening --------------------------------------------------------------------------------------- */
+/* --- Opening ---------------------------------------------------------------------------------- */
 
 static void make_folder(const char *path, mode_t mode)
 {
@@ -220,7 +220,7 @@ static void prefer_host(struct agent *agent)
     problem_set(agent, "scheduler", &err);
 }
 
-/* --- Running --------------------------------------------------------------------------------------- */
+/* --- Running ---------------------------------------------------------------------------------- */
 
 static void on_signal(void *context, int fd, short events)
 {

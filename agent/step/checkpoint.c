@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A new volume each time: blocks of zeros are not written, so none of an earlier try may be there. */
+/* A new volume each time: blocks of zeros are not written, so none of an earlier try may be
+ * there. */
 static int make_volume(const struct step_volume *volume, struct storage *storage,
                        char path[static VOLUME_PATH_BYTES], struct err *err)
 {
@@ -67,8 +68,8 @@ static int is_suspended(struct step_context *context, struct err *err)
     return 0;
 }
 
-/* A slice that does not stand still any more, because the node was reset since, may have lost what its
- * memory takes for written: there is no snapshot of that instant then. */
+/* A slice that does not stand still any more, because the node was reset since, may have lost
+ * what its memory takes for written: there is no snapshot of that instant then. */
 int step_checkpoint_take(const struct step *step, struct step_context *context, json_t *output,
                          struct err *err)
 {

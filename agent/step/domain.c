@@ -101,8 +101,8 @@ static int start(const struct step *step, struct step_context *context, const st
     return hypervisor->domain_start(hypervisor->state, &config, domain_id, err);
 }
 
-/* The import has unpacked a kernel unless it could not. Then libxl does, in dom0's memory, Debian's to 55 MiB:
- * one at a time, or slices that start together would use it up. */
+/* The import has unpacked a kernel unless it could not. Then libxl does, in dom0's memory,
+ * Debian's to 55 MiB: one at a time, or slices that start together would use it up. */
 static int take_turn(const struct node_paths *paths, const struct boot_files *files, int *turn,
                      struct err *err)
 {

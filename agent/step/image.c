@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Beside the tables and bitmaps of a qcow2 or VHD file, what it has over the disk's size: clusters that
- * only internal snapshots use, or that were freed. */
+/* Beside the tables and bitmaps of a qcow2 or VHD file, what it has over the disk's size:
+ * clusters that only internal snapshots use, or that were freed. */
 #define SCRATCH_EXTRA_BYTES (64 * MIB)
 
 struct import {
@@ -182,8 +182,8 @@ int step_file_import(const struct step *step, struct step_context *context, json
                             .scratch = -1};
     if (transfer(context, &target, &result, err) < 0)
         return -1;
-    /* The folder, too: without that the store may say "ready" after a power cut of a file that is not
-     * there. */
+    /* The folder, too: without that the store may say "ready" after a power cut of a file that
+     * is not there. */
     if (fsync(fd) < 0 || rename(part, path) < 0 || sync_folder(folder, NULL) < 0)
         return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot keep %s", path);
     json_object_set_new(output, "size_bytes", json_integer((json_int_t)result.size_bytes));

@@ -108,7 +108,7 @@ static void put_rock_ridge(struct cursor *cursor, uint32_t mode, uint32_t links,
     put_both_32(cursor, links);
     put_both_32(cursor, 0);
     put_both_32(cursor, 0);
-    if (name != NULL) {
+    if (name) {
         put_entry(cursor, "NM", 5 + (unsigned)strlen(name));
         put_byte(cursor, 0);
         put_bytes(cursor, name, strlen(name));
@@ -233,7 +233,7 @@ static int write_image(struct file *files, size_t count, void **image, size_t *l
 /* JSON is YAML too, and quotes whatever the tenant wrote. */
 static char *to_text(json_t *object)
 {
-    if (object == NULL)
+    if (!object)
         return NULL;
     char *text = json_dumps(object, JSON_INDENT(1) | JSON_SORT_KEYS);
     json_decref(object);
@@ -255,7 +255,7 @@ static char *meta_data(const struct slice *slice)
 
 static bool is_ipv6(const char *address)
 {
-    return strchr(address, ':') != NULL;
+    return strchr(address, ':');
 }
 
 /* Whether `gateway` lies in the network of `address` ("192.0.2.1/24"). */
@@ -266,7 +266,7 @@ static bool in_network(const char *address, const char *gateway)
     unsigned bits = 0;
     copy_text(text, sizeof(text), address);
     char *slash = strchr(text, '/');
-    if (slash == NULL || sscanf(slash + 1, "%u", &bits) != 1)
+    if (!slash || sscanf(slash + 1, "%u", &bits) != 1)
         return false;
     *slash = '\0';
     int family = is_ipv6(gateway) ? AF_INET6 : AF_INET;
@@ -344,8 +344,8 @@ int seed_build(const struct slice *slice, void **image, size_t *length, struct e
 {
     CLEANUP_FREE char *meta = meta_data(slice);
     CLEANUP_FREE char *network = network_config(slice);
-    const char *user = slice->user_data != NULL ? slice->user_data : "#cloud-config\n{}\n";
-    if (meta == NULL || network == NULL)
+    const char *user = slice->user_data ? slice->user_data : "#cloud-config\n{}\n";
+    if (!meta || !network)
         return err_set(err, ERR_INVALID_ARGUMENT, "the slice's texts are not valid UTF-8");
     struct file files[] = {
         {.name = "meta-data", .iso_name = "META_DATA.;1", .data = meta, .length = strlen(meta)},

@@ -1,5 +1,5 @@
-/* The NoCloud seed of a slice: an ISO 9660 image with the volume id `cidata` that cloud-init reads at
- * first boot. Pure and deterministic: the same slice gives the same bytes. */
+/* The NoCloud seed of a slice: an ISO 9660 image with the volume id `cidata` that cloud-init
+ * reads at first boot. Pure and deterministic: the same slice gives the same bytes. */
 #ifndef SLICENODE_STEP_SEED_H
 #define SLICENODE_STEP_SEED_H
 

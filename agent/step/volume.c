@@ -29,7 +29,8 @@ static int write_seed(const struct slice *slice, const char *path, struct err *e
     return 0;
 }
 
-/* Written anew at each start: a seed from before an update of the slice or the agent never stays. */
+/* Written anew at each start: a seed from before an update of the slice or the agent never
+ * stays. */
 int step_seed_write(const struct step *step, struct step_context *context, struct err *err)
 {
     struct storage *storage = &context->backend->storage;

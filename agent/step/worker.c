@@ -66,8 +66,8 @@ static bool try_again(const char *what, const struct step *step, unsigned *tries
     return true;
 }
 
-/* `output` is what the step before has given: it travels with the question for this one, so that the
- * parent records both in one transaction. It is taken over, and replaced by this step's. */
+/* `output` is what the step before has given: it travels with the question for this one, so that
+ * the parent records both in one transaction. It is taken over, and replaced by this step's. */
 static int run_step(struct worker *worker, unsigned index, json_t **output, struct err *err)
 {
     const struct step *step = &worker->job->plan->steps[index];
@@ -149,8 +149,8 @@ static void run_from(struct worker *worker, unsigned index)
     tell(worker, done);
 }
 
-/* Keeps nothing of the parent's but the wire as 3, the lock, which programs that it runs do not get,
- * as 4 and, where there is one, an export's output as 5. */
+/* Keeps nothing of the parent's but the wire as 3, the lock, which programs that it runs do not
+ * get, as 4 and, where there is one, an export's output as 5. */
 static void leave_parent(int socket, int lock, int *output)
 {
     sigset_t none;

@@ -94,7 +94,8 @@ int store_events_acknowledge(struct store *store, int64_t seq, struct err *err)
 
     if (last_seq(store, &last, err) < 0)
         return -1;
-    /* Events that a power cut brings back are sent once more, and the controller knows them by number. */
+    /* Events that a power cut brings back are sent once more, and the controller knows them by
+     * number. */
     if ((seq > last ? store_begin(store, err) : store_begin_unsynced(store, err)) < 0)
         return -1;
     if (acknowledge(store, seq, last, err) < 0) {

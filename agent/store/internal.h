@@ -66,12 +66,13 @@ sqlite3_stmt *store_query(struct store *store, struct err *err, const char *sql,
 /* 1 with a row, 0 at the end, -1. */
 int store_step(struct store *store, sqlite3_stmt *query, struct err *err);
 
-/* Runs a statement that gives no rows; *changed, which may be NULL, is the number of rows changed. */
+/* Runs a statement that gives no rows; *changed, which may be NULL, is the number of rows
+ * changed. */
 int store_run(struct store *store, struct err *err, int *changed, const char *sql,
               const char *types, ...);
 
-/* As store_begin, but its end does not wait for the disk: what a power cut may take back. Within a transaction
- * that waits, it waits with that one. */
+/* As store_begin, but its end does not wait for the disk: what a power cut may take back. Within
+ * a transaction that waits, it waits with that one. */
 int store_begin_unsynced(struct store *store, struct err *err);
 
 /* Columns of the present row. */

@@ -1,5 +1,5 @@
-/* For failures that leave no way on: a store that cannot be written. The supervisor starts the agent
- * again and recovery goes on from what is recorded. */
+/* For failures that leave no way on: a store that cannot be written. The supervisor starts the
+ * agent again and recovery goes on from what is recorded. */
 #ifndef SLICENODE_STORE_MUST_H
 #define SLICENODE_STORE_MUST_H
 

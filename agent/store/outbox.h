@@ -1,5 +1,5 @@
-/* Events on their way out: recorded in the store for the controller, and handed to a listener for the
- * clients of the local socket. */
+/* Events on their way out: recorded in the store for the controller, and handed to a listener
+ * for the clients of the local socket. */
 #ifndef SLICENODE_STORE_OUTBOX_H
 #define SLICENODE_STORE_OUTBOX_H
 
@@ -40,8 +40,8 @@ void outbox_listen(struct outbox *outbox, outbox_listener *listener, void *conte
 /* Records an event, within the caller's transaction if there is one. */
 void outbox_add(struct outbox *outbox, const struct event *event);
 
-/* Events that a listener has not seen yet are handed to it: called when a transaction is over. Within
- * an outer one they wait for the end of that. */
+/* Events that a listener has not seen yet are handed to it: called when a transaction is over.
+ * Within an outer one they wait for the end of that. */
 void outbox_flush(struct outbox *outbox);
 
 /* How many events no listener has seen yet, and forgetting those that came after so many: their

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- The cache ----------------------------------------------------------------------------------- */
+/* --- The cache -------------------------------------------------------------------------------- */
 
 static void cached_free(struct slice *slice)
 {
@@ -87,7 +87,7 @@ static void cache_delete(struct store *store, const char *id)
             (cache->count - place) * sizeof(struct slice *));
 }
 
-/* --- Slices -------------------------------------------------------------------------------------- */
+/* --- Slices ----------------------------------------------------------------------------------- */
 
 int store_slice_put(struct store *store, const struct slice *slice, struct err *err)
 {
@@ -201,7 +201,7 @@ int store_slice_ids(struct store *store, char (**ids)[UUID_TEXT_BYTES], size_t *
     return 0;
 }
 
-/* --- Snapshots ---------------------------------------------------------------------------------- */
+/* --- Snapshots -------------------------------------------------------------------------------- */
 
 #define SNAPSHOT_COLUMNS                                                                           \
     "id, slice, name, created_ms, thin_id, reserved_bytes, size_bytes,"                            \

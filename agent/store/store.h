@@ -28,7 +28,8 @@ struct store;
 int store_open(const char *path, struct store **store, struct err *err);
 void store_close(struct store *store);
 
-/* The inner ones of those that nest are written with the outermost, and can be rolled back alone. */
+/* The inner ones of those that nest are written with the outermost, and can be rolled back
+ * alone. */
 int store_begin(struct store *store, struct err *err);
 int store_commit(struct store *store, struct err *err);
 void store_rollback(struct store *store);
@@ -46,8 +47,8 @@ int store_next_thin_id(struct store *store, uint32_t *thin_id, struct err *err);
 int store_slice_put(struct store *store, const struct slice *slice, struct err *err);
 int store_slice_find(struct store *store, const char *id, struct slice *slice, struct err *err);
 int store_slice_delete(struct store *store, const char *id, struct err *err);
-/* In order of creation. The array and the slices are the store's, and good until a slice is put or deleted or a
- * transaction is rolled back: who changes slices goes by store_slice_ids. */
+/* In order of creation. The array and the slices are the store's, and good until a slice is put
+ * or deleted or a transaction is rolled back: who changes slices goes by store_slice_ids. */
 int store_slices(struct store *store, const struct slice *const **slices, size_t *count,
                  struct err *err);
 /* The same slices' ids; the caller frees *ids with free(). */
@@ -108,8 +109,8 @@ int store_requests_open(struct store *store, struct request_record **records, si
                         struct err *err);
 void request_record_free(struct request_record *record);
 void request_records_free(struct request_record *records, size_t count);
-/* Forgets ended requests beyond the newest `keep`, but none whose end waits in the outbox, dropped or
- * not, unless there are more than `keep_untold` in all. */
+/* Forgets ended requests beyond the newest `keep`, but none whose end waits in the outbox,
+ * dropped or not, unless there are more than `keep_untold` in all. */
 int store_requests_trim(struct store *store, unsigned keep, unsigned keep_untold, struct err *err);
 /* Forgets the results of the oldest finished requests, so that those left take `bytes` at most. */
 int store_results_trim(struct store *store, size_t bytes, struct err *err);
@@ -122,8 +123,8 @@ int store_event_add(struct store *store, const json_t *event, int64_t *seq, stru
 int store_events_bound(struct store *store, size_t count_max, size_t bytes_max, struct err *err);
 /* Puts another event in the place of that number. */
 int store_event_replace(struct store *store, int64_t seq, const json_t *event, struct err *err);
-/* Up to `limit` events after `after`, as a JSON array in order, each with its seq: as many as take up to
- * `bytes_max`, and at least one if there is any. */
+/* Up to `limit` events after `after`, as a JSON array in order, each with its seq: as many as
+ * take up to `bytes_max`, and at least one if there is any. */
 int store_events(struct store *store, int64_t after, unsigned limit, size_t bytes_max,
                  json_t **events, struct err *err);
 int store_events_acknowledge(struct store *store, int64_t seq, struct err *err);

@@ -1,8 +1,9 @@
-/* Room for the write-ahead log. A commit within a file's length waits for its own pages; one that makes
- * the file longer waits for the file system's journal as well: 6 to 10 ms instead of 2 on ext4 in the
- * emulator. So the log is as long as it gets before anything is written to it. SQLite writes over what
- * is there: zeros are no valid frame (https://www.sqlite.org/fileformat2.html#walformat), and the
- * file's length means nothing to it. */
+/* Room for the write-ahead log. A commit within a file's length waits for its own pages; one
+ * that makes the file longer waits for the file system's journal as well: 6 to 10 ms instead of
+ * 2 on ext4 in the emulator. So the log is as long as it gets before anything is written to it.
+ * SQLite writes over what is there: zeros are no valid frame
+ * (https://www.sqlite.org/fileformat2.html#walformat), and the file's length means nothing to
+ * it. */
 #include "base/log.h"
 #include "store/internal.h"
 #include "store/store.h"

@@ -15,8 +15,8 @@
 
 #include <string.h>
 
-/* Finished requests that are remembered, to answer repetitions; and as long as the controller has not
- * acknowledged their ends. */
+/* Finished requests that are remembered, to answer repetitions; and as long as the controller
+ * has not acknowledged their ends. */
 #define REQUESTS_KEPT 2000
 #define REQUESTS_UNTOLD_MAX 50000
 #define TRIM_EVERY 64
@@ -60,8 +60,8 @@ void task_record_end(struct task *task, const struct err *error, json_t *result)
     }
 }
 
-/* Whether the event that ended the request waits for the controller: it was not dropped, not refused
- * and not acknowledged. */
+/* Whether the event that ended the request waits for the controller: it was not dropped, not
+ * refused and not acknowledged. */
 static bool end_waits(struct tasks *tasks, const struct request_record *record)
 {
     CLEANUP_JSON json_t *events = NULL;

@@ -1,5 +1,5 @@
-/* Requests that follow a console. They have no worker: what they have told is in their record, as `place`, in one
- * transaction with the event that told it. */
+/* Requests that follow a console. They have no worker: what they have told is in their record,
+ * as `place`, in one transaction with the event that told it. */
 #ifndef SLICENODE_TASK_FOLLOW_H
 #define SLICENODE_TASK_FOLLOW_H
 

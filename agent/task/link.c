@@ -1,5 +1,5 @@
-/* The parent's side of a worker: starts it, answers what it asks after recording it, and sees how it
- * ends. */
+/* The parent's side of a worker: starts it, answers what it asks after recording it, and sees
+ * how it ends. */
 #include "task/link.h"
 
 #include "base/clock.h"
@@ -66,7 +66,7 @@ static void start_undo(struct task *task, const struct err *error)
     commit(task);
 }
 
-/* --- The worker's messages ------------------------------------------------------------------------ */
+/* --- The worker's messages -------------------------------------------------------------------- */
 
 /* Undoing from outside the worker's own course: it is ended and a new one goes backwards. */
 void task_turn_back(struct task *task, const struct err *error)
@@ -186,7 +186,8 @@ static bool on_progress(struct task *task, int percent, uint64_t mapped_bytes)
     return true;
 }
 
-/* A request that cannot be undone now stays open, and what it holds stays reserved, until it can. */
+/* A request that cannot be undone now stays open, and what it holds stays reserved, until it
+ * can. */
 static void on_residue(struct task *task, const struct err *error)
 {
     task_reap(task);
@@ -269,7 +270,7 @@ static bool on_message(struct task *task, const json_t *message)
     return true;
 }
 
-/* --- Its life -------------------------------------------------------------------------------------- */
+/* --- Its life --------------------------------------------------------------------------------- */
 
 static void on_death(struct task *task, int status)
 {

@@ -1,5 +1,6 @@
-/* Disk images are a cache: when a request needs their space, those that no request concerns go, the
- * one used least recently first. A slice's disk shares blocks with its image but does not need it. */
+/* Disk images are a cache: when a request needs their space, those that no request concerns go,
+ * the one used least recently first. A slice's disk shares blocks with its image but does not
+ * need it. */
 #include "task/room.h"
 
 #include "base/err.h"

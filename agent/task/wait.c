@@ -44,14 +44,15 @@ static bool waits_to_look(const struct task *console, const struct task *earlier
     return task_has(earlier, OPERATION_MAKES_SLICE) && !(earlier->prepared && task_stays(console));
 }
 
-/* Whether `task` must wait for `earlier`, which came before it and has not ended. A deletion does not
- * wait for those who use the image: it is refused (task_prepare). */
+/* Whether `task` must wait for `earlier`, which came before it and has not ended. A deletion
+ * does not wait for those who use the image: it is refused (task_prepare). */
 static bool waits_for(const struct task *task, const struct task *earlier)
 {
     bool same = task->slice[0] && strcmp(task->slice, earlier->slice) == 0;
     if (task_has(task, OPERATION_LOOKS) || task_has(earlier, OPERATION_LOOKS))
         return same && !task_has(earlier, OPERATION_LOOKS) && waits_to_look(task, earlier);
-    /* What is sent nothing changes: the slice's later requests go on beside it, but for those that take it away. */
+    /* What is sent nothing changes: the slice's later requests go on beside it, but for those
+     * that take it away. */
     if (same)
         return !task_has(earlier, OPERATION_SENDS) || task_has(task, OPERATION_REMOVES_SNAPSHOT);
     if (task->volume[0] && strcmp(task->volume, earlier->volume) == 0)
@@ -74,7 +75,8 @@ static bool is_fetching(const struct task *task)
     return false;
 }
 
-/* A server of images may be slow without end: a quarter of the workers is kept for what needs none. */
+/* A server of images may be slow without end: a quarter of the workers is kept for what needs
+ * none. */
 static bool must_wait_to_fetch(const struct task *task)
 {
     unsigned running = 0, workers = task->tasks->config.workers;

@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-/* Whether a request is kept for after the shutdown, and whether it may begin now: what came before it and touches
- * the same has ended. */
+/* Whether a request is kept for after the shutdown, and whether it may begin now: what came
+ * before it and touches the same has ended. */
 bool task_is_held_back(const struct task *task);
 bool task_may_start(struct task *task);
 

@@ -68,7 +68,7 @@ static const char *format_name(const struct transfer *transfer)
 
 static json_t *text_or_null(const char *text)
 {
-    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
+    return text && text[0] != '\0' ? json_string(text) : json_null();
 }
 
 static json_t *bytes_or_null(uint64_t bytes)
@@ -99,9 +99,9 @@ static int send_orders(struct state *state, struct err *err)
         text_or_null(transfer->sha256), "transfer_bytes", bytes_or_null(transfer->transfer_bytes),
         "limit_bytes", (json_int_t)transfer->limit_bytes, "scratch_bytes",
         bytes_or_null(transfer->scratch >= 0 ? transfer->scratch_bytes : 0));
-    if (fetch == NULL || import == NULL)
+    if (!fetch || !import)
         return err_set(err, ERR_INVALID_ARGUMENT, "the image's URL is not valid UTF-8");
-    if (wire_send(&state->import.wire, import, err) != 0)
+    if (wire_send(&state->import.wire, import, err) < 0)
         return -1;
     return wire_send(&state->net.wire, fetch, err);
 }
@@ -159,8 +159,8 @@ static int read_message(void *context, struct side *side, struct fields *fields,
     return side == &state->net ? read_net(state, fields, type) : read_import(state, fields, type);
 }
 
-/* Import's failure ends the transfer. Net's does when import has had its say, because net fails as a
- * consequence when import has gone; ERR_CANCELLED is how it says so. */
+/* Import's failure ends the transfer. Net's does when import has had its say, because net fails
+ * as a consequence when import has gone; ERR_CANCELLED is how it says so. */
 static bool is_over(const struct state *state)
 {
     if (side_failed(&state->import))
@@ -180,7 +180,7 @@ static int judge(const struct state *state, struct transfer_result *result, stru
         culprit = &state->import;
     else if (side_failed(&state->net))
         culprit = &state->net;
-    if (culprit != NULL) {
+    if (culprit) {
         *err = culprit->err;
         return -1;
     }
@@ -192,14 +192,14 @@ static int judge(const struct state *state, struct transfer_result *result, stru
     return 0;
 }
 
-/* What a net that dies leaves open is closed in no order: import may have found the stream short before
- * it shows that net has gone. */
+/* What a net that dies leaves open is closed in no order: import may have found the stream short
+ * before it shows that net has gone. */
 static int hear_net_out(struct state *state, struct err *err)
 {
     uint64_t until = monotonic_ms() + LAST_WORD_MS, now;
     struct side *const sides[] = {&state->net};
     while (side_failed(&state->import) && !state->net.ended && (now = monotonic_ms()) < until)
-        if (side_wait(sides, 1, (unsigned)(until - now), read_message, state, err) != 0)
+        if (side_wait(sides, 1, (unsigned)(until - now), read_message, state, err) < 0)
             return -1;
     return 0;
 }
@@ -213,7 +213,7 @@ static int run(struct state *state, transfer_progress *progress, void *argument,
     struct side *const sides[] = {&state->net, &state->import};
     while (!is_over(state)) {
         uint64_t now = monotonic_ms();
-        if (now >= next_tick && progress != NULL) {
+        if (now >= next_tick && progress) {
             if (!progress(argument, state->transferred, state->total))
                 return err_set(err, ERR_CANCELLED, "the transfer was cancelled");
             next_tick = now + SIDE_TICK_MS;
@@ -221,7 +221,7 @@ static int run(struct state *state, transfer_progress *progress, void *argument,
         if (now >= state->moved_ms + (uint64_t)stall * 1000)
             return err_set(err, ERR_TIMEOUT, "the transfer stands still for %u s at byte %llu",
                            stall, (unsigned long long)state->transferred);
-        if (side_wait(sides, ARRAY_LENGTH(sides), SIDE_TICK_MS, read_message, state, err) != 0)
+        if (side_wait(sides, ARRAY_LENGTH(sides), SIDE_TICK_MS, read_message, state, err) < 0)
             return -1;
     }
     return hear_net_out(state, err);

@@ -35,8 +35,8 @@ struct transfer_result {
  * known; both count bytes as transferred. false cancels the transfer. */
 typedef bool transfer_progress(void *argument, uint64_t transferred_bytes, uint64_t total_bytes);
 
-/* 0 when the whole image is in the output and on stable storage and its hash and length are what was
- * announced. Otherwise -1 with one of image_unavailable, image_hash_mismatch,
+/* 0 when the whole image is in the output and on stable storage and its hash and length are what
+ * was announced. Otherwise -1 with one of image_unavailable, image_hash_mismatch,
  * image_length_mismatch, image_corrupt, image_too_large, storage_error, timeout, cancelled,
  * invalid_argument or internal; no child is left behind, and the output holds an unknown part. */
 int transfer_image(const struct transfer *transfer, transfer_progress *progress, void *argument,

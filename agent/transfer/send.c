@@ -55,7 +55,7 @@ static int start_export(struct state *state, struct err *err)
               PIPE_BYTES); /* fewer switches between the two; a hint */
     int descriptors[] = {to_url(state) ? state->pipe[1] : job->output, job->volume, job->metadata};
     size_t count = job->metadata >= 0 ? 3 : 2;
-    if (side_start(&state->export, job->libexec, arguments, descriptors, count, err) != 0)
+    if (side_start(&state->export, job->libexec, arguments, descriptors, count, err) < 0)
         return -1;
     CLEANUP_JSON json_t *order =
         json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "type", "export", "format",
@@ -84,16 +84,16 @@ static int start_net(struct state *state, struct err *err)
         return -1;
     CLEANUP_JSON json_t *order =
         json_pack("{s:s, s:s, s:o, s:o, s:o, s:i}", "type", "upload", "url", args->url, "ca",
-                  job->ca != NULL ? json_string(job->ca) : json_null(), "headers",
-                  args->headers != NULL ? json_deep_copy(args->headers) : json_null(), "length",
+                  job->ca ? json_string(job->ca) : json_null(), "headers",
+                  args->headers ? json_deep_copy(args->headers) : json_null(), "length",
                   state->length != 0 ? json_integer((json_int_t)state->length) : json_null(),
                   "stall_seconds", (int)args->stall_seconds);
-    if (order == NULL)
+    if (!order)
         return err_set(err, ERR_INVALID_ARGUMENT, "the URL is not valid UTF-8");
     return wire_send(&state->net.wire, order, err);
 }
 
-/* --- What the two say ----------------------------------------------------------------------------- */
+/* --- What the two say ------------------------------------------------------------------------- */
 
 static void note(struct state *state, uint64_t *counter, uint64_t value)
 {
@@ -168,7 +168,7 @@ static int read_message(void *context, struct side *side, struct fields *fields,
     return side == &state->net ? read_net(state, fields, type) : read_export(state, fields, type);
 }
 
-/* --- Its course ----------------------------------------------------------------------------------- */
+/* --- Its course ------------------------------------------------------------------------------- */
 
 /* Each fails as a consequence when the other has gone, and says so by ERR_CANCELLED; then the other
  * one is still to be heard. */
@@ -191,7 +191,7 @@ static int judge(const struct state *state, struct transfer_export_result *resul
         culprit = &state->export;
     else if (side_failed(&state->net))
         culprit = &state->net;
-    if (culprit != NULL) {
+    if (culprit) {
         *err = culprit->err;
         return -1;
     }
@@ -206,7 +206,7 @@ static void report(const struct state *state)
 {
     const struct transfer_export *job = state->job;
     int percent = (int)(100.0 * (double)state->done / (double)job->size_bytes);
-    if (job->progress != NULL)
+    if (job->progress)
         job->progress(job->argument, percent < 100 ? percent : 100);
 }
 
@@ -227,7 +227,7 @@ static int run(struct state *state, struct err *err)
             return err_set(err, ERR_TIMEOUT, "the export stands still for %llu s at byte %llu",
                            (unsigned long long)patience_ms / 1000,
                            (unsigned long long)(to_url(state) ? state->sent : state->made));
-        if (side_wait(sides, ARRAY_LENGTH(sides), SIDE_TICK_MS, read_message, state, err) != 0)
+        if (side_wait(sides, ARRAY_LENGTH(sides), SIDE_TICK_MS, read_message, state, err) < 0)
             return -1;
     }
     return 0;

@@ -1,5 +1,5 @@
-/* Sends one snapshot to a URL or into a descriptor: runs `sliced-export` and, for a URL, `sliced-net
- * upload` with a pipe between them. Blocks; made for a worker process. */
+/* Sends one snapshot to a URL or into a descriptor: runs `sliced-export` and, for a URL,
+ * `sliced-net upload` with a pipe between them. Blocks; made for a worker process. */
 #ifndef SLICENODE_TRANSFER_SEND_H
 #define SLICENODE_TRANSFER_SEND_H
 

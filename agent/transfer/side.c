@@ -16,7 +16,7 @@ int side_start(struct side *side, const char *libexec, const char *const argv[],
                const int *descriptors, size_t count, struct err *err)
 {
     CLEANUP_FREE char *path = xasprintf("%s/%s", libexec, argv[0]);
-    if (child_spawn(path, argv, descriptors, count, &side->child, err) != 0)
+    if (child_spawn(path, argv, descriptors, count, &side->child, err) < 0)
         return -1;
     wire_init(&side->wire, side->child.socket);
     return 0;
@@ -43,7 +43,7 @@ int side_read(struct side *side, const json_t *message, side_reader *reader, voi
 {
     struct fields fields;
     char type[32] = "";
-    if (fields_open(&fields, message, "", err) != 0 ||
+    if (fields_open(&fields, message, "", err) < 0 ||
         field_text(&fields, "type", REQUIRED, type, sizeof(type)) != 0)
         return -1;
     if (strcmp(type, "error") == 0)
@@ -53,7 +53,7 @@ int side_read(struct side *side, const json_t *message, side_reader *reader, voi
 
 static int read_messages(struct side *side, side_reader *reader, void *context, struct err *err)
 {
-    if (wire_fill(&side->wire, err) != 0)
+    if (wire_fill(&side->wire, err) < 0)
         return -1;
     json_t *message = NULL;
     int taken = 0;

@@ -34,7 +34,7 @@
 #define CURSOR_LENGTH_MAX 64
 #define PROBLEM_KEY "controller"
 
-/* --- Out -------------------------------------------------------------------------------------------- */
+/* --- Out -------------------------------------------------------------------------------------- */
 
 static json_t *requests_query(struct agent *agent)
 {
@@ -78,7 +78,7 @@ bool uplink_body(struct agent *agent, enum session_call call, json_t **body, jso
     return false;
 }
 
-/* --- In --------------------------------------------------------------------------------------------- */
+/* --- In --------------------------------------------------------------------------------------- */
 
 static const char *text(const json_t *object, const char *name)
 {
@@ -194,7 +194,8 @@ static struct session_input failed(struct agent *agent, enum session_call call,
     err_set(&err, err_code_from_name(text(error, "code")), "%s", text(error, "message"));
     if (call == CALL_EVENTS && input.status == 400 && uplink_events_refused(agent, err.message))
         return (struct session_input){.kind = INPUT_REPLY, .call = call, .more = true};
-    /* When the controller's certificate seems to be of another time it is the clock that is wrong. */
+    /* When the controller's certificate seems to be of another time it is the clock that is
+     * wrong. */
     if (call == CALL_REGISTER && err.code != ERR_CONTROLLER_CERTIFICATE &&
         certificate_enrol_anew(agent, &input))
         return input;

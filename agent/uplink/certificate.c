@@ -95,8 +95,8 @@ static void look_again(void *context)
     uplink_config(agent); /* its answer tells the certificate's end */
 }
 
-/* The certificate's end is known: renewal is due when a third of its time, or of what is usual for a
- * certificate that is in use already, is left. */
+/* The certificate's end is known: renewal is due when a third of its time, or of what is usual
+ * for a certificate that is in use already, is left. */
 void certificate_on_configured(struct agent *agent, const json_t *message)
 {
     struct uplink *uplink = agent->uplink;

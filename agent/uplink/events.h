@@ -11,8 +11,8 @@
 
 /* The next batch; false when there is none. */
 bool uplink_events_body(struct agent *agent, json_t **body);
-/* The controller refuses the batch (400): looks for the event that it does not take. true when it is
- * to be sent again at once, another way. */
+/* The controller refuses the batch (400): looks for the event that it does not take. true when
+ * it is to be sent again at once, another way. */
 bool uplink_events_refused(struct agent *agent, const char *message);
 /* Sets whether more events wait; -1 when the controller has taken none. */
 int uplink_events_acknowledged(struct agent *agent, const json_t *body, bool *more);

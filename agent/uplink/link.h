@@ -1,5 +1,5 @@
-/* The link to sliced-net, and what the files of the uplink share. What it has to tell goes to the functions that it was
- * opened with. */
+/* The link to sliced-net, and what the files of the uplink share. What it has to tell goes to
+ * the functions that it was opened with. */
 #ifndef SLICENODE_UPLINK_LINK_H
 #define SLICENODE_UPLINK_LINK_H
 

@@ -1,5 +1,5 @@
-/* The session with the controller as a state table: what to call and when, from what came back. Pure:
- * time, chance and the network are its caller's.
+/* The session with the controller as a state table: what to call and when, from what came back.
+ * Pure: time, chance and the network are its caller's.
  *
  *     offline      nothing can be done: no controller, or neither identity nor token
  *     enrolling    asks for an identity with the token

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- The session's actions ------------------------------------------------------------------------- */
+/* --- The session's actions -------------------------------------------------------------------- */
 
 static void give(struct agent *agent, const struct session_input *input);
 
@@ -114,7 +114,7 @@ static void give(struct agent *agent, const struct session_input *input)
     }
 }
 
-/* --- Messages of sliced-net ------------------------------------------------------------------------ */
+/* --- Messages of sliced-net ------------------------------------------------------------------- */
 
 static void on_reply(struct agent *agent, const json_t *message)
 {
@@ -147,7 +147,7 @@ static void on_message(struct agent *agent, const json_t *message)
     }
 }
 
-/* --- Its life --------------------------------------------------------------------------------------- */
+/* --- Its life --------------------------------------------------------------------------------- */
 
 static void on_spawned(struct agent *agent)
 {

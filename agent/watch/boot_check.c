@@ -6,8 +6,8 @@
 
 #define LINE_BYTES 200
 
-/* What kernels print first. Anything else that keeps running is left alone: an unknown system is not
- * a failure. */
+/* What kernels print first. Anything else that keeps running is left alone: an unknown system is
+ * not a failure. */
 static const char *const kernel_marks[] = {"Linux version ", "Command line: ", "FreeBSD ",
                                            "NetBSD ",        "OpenBSD ",       "mirage-",
                                            "Mini-OS",        "Run /init",      "Starting kernel"};
@@ -17,7 +17,7 @@ static const char *const prompts[] = {"grub rescue>", "grub>"};
 
 static bool contains(const char *text, size_t length, const char *part)
 {
-    return memmem(text, length, part, strlen(part)) != NULL;
+    return memmem(text, length, part, strlen(part));
 }
 
 /* Copies the line without escape sequences and control characters. */

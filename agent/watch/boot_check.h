@@ -13,8 +13,8 @@ enum boot_verdict {
     BOOT_LOADER_FAILED /* `err` says image_not_bootable and what the loader said */
 };
 
-/* `console` is what the slice has printed since its domain was started; `ended` says that the domain
- * has shut down or crashed. */
+/* `console` is what the slice has printed since its domain was started; `ended` says that the
+ * domain has shut down or crashed. */
 enum boot_verdict boot_check(const char *console, size_t length, bool ended, struct err *err);
 
 #endif

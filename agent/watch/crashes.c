@@ -1,5 +1,6 @@
-/* When a slice has crashed lately, in the store: a crash loop is recognised also when the agent was
- * started anew meanwhile. Times are of the monotonic clock, so they hold for one boot of the node. */
+/* When a slice has crashed lately, in the store: a crash loop is recognised also when the agent
+ * was started anew meanwhile. Times are of the monotonic clock, so they hold for one boot of the
+ * node. */
 #include "watch/crashes.h"
 
 #include "base/clock.h"

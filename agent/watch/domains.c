@@ -70,7 +70,7 @@ static void forget(struct domains *domains, const char *slice)
     }
 }
 
-/* --- What a slice's end means ---------------------------------------------------------------------- */
+/* --- What a slice's end means ----------------------------------------------------------------- */
 
 static void crashed(struct agent *agent, struct slice *slice, const char *what)
 {
@@ -95,7 +95,8 @@ static void crashed(struct agent *agent, struct slice *slice, const char *what)
     tasks_submit_internal(agent->tasks, OP_SLICE_REBOOT, slice->id);
 }
 
-/* One whose memory was being saved, by a request that has ended since: nobody else lets it go on. */
+/* One whose memory was being saved, by a request that has ended since: nobody else lets it go
+ * on. */
 static void go_on(struct agent *agent, const struct slice *slice)
 {
     struct hypervisor *hypervisor = &agent->backend.hypervisor;
@@ -137,7 +138,7 @@ static void ended(struct agent *agent, struct slice *slice, enum shutdown_reason
     }
 }
 
-/* --- The look at all domains ----------------------------------------------------------------------- */
+/* --- The look at all domains ------------------------------------------------------------------ */
 
 static void without_domain(struct agent *agent, struct slice *slice, bool adopting)
 {
@@ -228,7 +229,7 @@ void domains_check(struct agent *agent)
             check_stranger(agent, &list[k]);
 }
 
-/* --- When to look ---------------------------------------------------------------------------------- */
+/* --- When to look ----------------------------------------------------------------------------- */
 
 static void console_moved(void *context, const char *slice, uint64_t size)
 {

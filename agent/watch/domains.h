@@ -1,5 +1,5 @@
-/* Watches the slices' domains: adopts those that run, restarts what ended by itself as it should, strives for the
- * desired state. */
+/* Watches the slices' domains: adopts those that run, restarts what ended by itself as it
+ * should, strives for the desired state. */
 #ifndef SLICENODE_WATCH_DOMAINS_H
 #define SLICENODE_WATCH_DOMAINS_H
 
@@ -10,8 +10,9 @@
 
 #include <stdbool.h>
 
-/* Before any request goes on: the domains of an earlier boot are gone, and each slice that is known has yet to be
- * brought to what is desired, at the first moment when no request is about it. */
+/* Before any request goes on: the domains of an earlier boot are gone, and each slice that is
+ * known has yet to be brought to what is desired, at the first moment when no request is about
+ * it. */
 void domains_load(struct agent *agent);
 void domains_open(struct agent *agent);
 void domains_check(struct agent *agent);

@@ -72,6 +72,7 @@ def test_nothing_is_made_again_without_an_edit() -> None:
         ("initramfs/modules.plain", IMAGE),
         ("initramfs/manifest", IMAGE),
         ("scripts/mkinitramfs", IMAGE),
+        ("scripts/slicenode_build.py", IMAGE),
         ("image/isolinux.cfg", {"image"}),
         ("image/pxelinux.cfg", {"image"}),
         ("image/slicenode.ipxe", {"image"}),

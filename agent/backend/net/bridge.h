@@ -6,7 +6,8 @@
 #include "base/err.h"
 #include "model/nic.h"
 
-/* The bridge that carries the node's own address; slices are put on it unless they say otherwise. */
+/* The bridge that carries the node's own address; slices are put on it unless they say
+ * otherwise. */
 #define BE_NET_BRIDGE "xenbr0"
 
 /* The boot scripts write the name of the network card or bond here that VLANs are made on. */

@@ -1,5 +1,5 @@
-/* Network links by rtnetlink: the few operations that bridges, VLANs and vifs need. Shared by bridge.c
- * and the hotplug helper. */
+/* Network links by rtnetlink: the few operations that bridges, VLANs and vifs need. Shared by
+ * bridge.c and the hotplug helper. */
 #ifndef SLICENODE_BACKEND_NET_NETLINK_H
 #define SLICENODE_BACKEND_NET_NETLINK_H
 

@@ -1,15 +1,15 @@
 /* The simulated node's whole state is a folder, so that it outlives
  * a killed agent and is the same for the parent, its workers and the test that looks on:
  *
- *     node.json      what the node is and how it misbehaves; written by the test, all keys optional:
+ *     node.json      what the node is and how it misbehaves; the test writes it, all optional:
  *                    memory_mib threads pool_mib metadata_percent data_used_percent
  *                    data_used_mib (by others) pvh pv
  *                    ignore_shutdown ignore_suspend ignore_unplug ignore_balloon read_only
  *                    out_of_space boot_text
  *                    delay_ms {call: n}
- *                    fail [{call, nth?, times?, code, message?}]   the nth call and `times` from there
+ *                    fail [{call, nth?, times?, code, message?}]   the nth call and `times` on
  *                    kill_at n     the agent is killed at the nth point (two for each call below)
- *                    kill_moment n, hold_moment n   at the nth moment, which is a point or one of the
+ *                    kill_moment n, hold_moment n   at the nth moment, a point or one of the
  *                                  two about each commit of the store, the agent is killed, or who
  *                                  reaches it waits until this is taken back; the file `held` is
  *                                  there meanwhile
@@ -18,7 +18,7 @@
  *     domains/ID     {domain_id, state: running|paused|shutdown, reason, memory_mib (all it takes),
  *                    vcpus, max_vcpus, given_mib, max_given_mib, disks: {device: {volume, bytes}},
  *                    memory: text, which a checkpoint saves};
- *                    a test may rewrite it (rename into place) or remove it: the agent's watch sees it
+ *                    a test may rewrite it (rename into place) or remove it: that is seen
  *                    tty in it: a terminal that stands for its console
  *     volumes/N      a thin volume's data, a sparse file
  *     active/NAME    symbolic link to the volume

@@ -1,5 +1,5 @@
-/* The simulated pool's metadata, in the form that Linux gives them: a tree of volumes whose trees map
- * blocks. Blocks with the same contents are the same block of the pool. */
+/* The simulated pool's metadata, in the form that Linux gives them: a tree of volumes whose
+ * trees map blocks. Blocks with the same contents are the same block of the pool. */
 #include "backend/sim/metadata.h"
 
 #include "backend/backend.h"

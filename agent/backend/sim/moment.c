@@ -33,8 +33,8 @@ static void count(json_t *calls, const char *name)
     json_object_set_new(calls, name, json_integer(number_of(calls, name) + 1));
 }
 
-/* Where the settings say so the agent dies, and with it (at once, by the kernel's hand) this worker.
- * true when it is here that the caller is to wait, once it has given up the lock. */
+/* Where the settings say so the agent dies, and with it (at once, by the kernel's hand) this
+ * worker. true when it is here that the caller is to wait, once it has given up the lock. */
 static bool reach(struct sim *sim, json_t *calls, const json_t *node, bool point)
 {
     CLEANUP_FREE char *path = xasprintf("%s/calls.json", sim->folder);

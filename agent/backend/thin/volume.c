@@ -107,7 +107,8 @@ static int thin_mapped(void *state, const char *name, uint64_t *bytes, struct er
     return 0;
 }
 
-/* The snapshot of an active origin, which stands still meanwhile: what the one maps, the other does. */
+/* The snapshot of an active origin, which stands still meanwhile: what the one maps, the other
+ * does. */
 static int snapshot_active(const char *pool_name, const char *message, const char *origin_name,
                            uint64_t *mapped, struct err *err)
 {

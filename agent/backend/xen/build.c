@@ -45,7 +45,7 @@ static bool is_built(struct be_xen *xen, uint32_t domain_id)
 
     built_path(path, sizeof(path), domain_id);
     CLEANUP_FREE char *mark = xs_read(xen->store, XBT_NULL, path, &length);
-    return mark != NULL;
+    return mark;
 }
 
 static int mark_built(struct be_xen *xen, uint32_t domain_id, struct err *err)
@@ -58,7 +58,7 @@ static int mark_built(struct be_xen *xen, uint32_t domain_id, struct err *err)
     return 0;
 }
 
-/* --- libxl's configuration ----------------------------------------------------------------------- */
+/* --- libxl's configuration -------------------------------------------------------------------- */
 
 /* libxl frees what its structs hold with free(3). */
 static char *text_or_null(const char *text)
@@ -89,8 +89,9 @@ static int fill_general(struct be_xen *xen, const struct domain_config *config,
     /* All memory is promised before the first page is taken: two domains built at once cannot both
      * get half of theirs. */
     libxl_defbool_set(&build->claim_mode, true);
-    /* A host whose TSC is not invariant would trap every read of it, nine of ten exits of a busy slice.
-     * Slices do not migrate, and Xen's clock, by which their kernels keep time, allows for such a TSC. */
+    /* A host whose TSC is not invariant would trap every read of it, nine of ten exits of a busy
+     * slice. Slices do not migrate, and Xen's clock, by which their kernels keep time, allows
+     * for such a TSC. */
     build->tsc_mode = LIBXL_TSC_MODE_NATIVE;
     build->kernel = xstrdup(config->kernel_path);
     build->ramdisk = text_or_null(config->ramdisk_path);
@@ -152,7 +153,7 @@ static int fill(struct be_xen *xen, const struct domain_config *config, libxl_do
     return fill_nics(config->slice, domain, err);
 }
 
-/* --- Memory -------------------------------------------------------------------------------------- */
+/* --- Memory ----------------------------------------------------------------------------------- */
 
 /* Whether some domain is on its way out and will give its memory back. */
 static bool is_any_dying(struct be_xen *xen)
@@ -199,7 +200,7 @@ static int wait_for_memory(struct be_xen *xen, libxl_domain_config *domain, stru
     }
 }
 
-/* --- Starting ------------------------------------------------------------------------------------ */
+/* --- Starting --------------------------------------------------------------------------------- */
 
 int be_xen_launch(struct be_xen *xen, uint32_t domain_id, const char *slice, struct err *err)
 {

@@ -1,4 +1,5 @@
-/* libxl runs hotplug helpers as children and learns of their end by SIGCHLD, which our callers usually block. */
+/* libxl runs hotplug helpers as children and learns of their end by SIGCHLD, which our callers
+ * usually block. */
 #ifndef SLICENODE_BACKEND_XEN_CHILDREN_H
 #define SLICENODE_BACKEND_XEN_CHILDREN_H
 

@@ -106,7 +106,7 @@ static int remove_disk(struct be_xen *xen, uint32_t domain_id, const char *devic
     return code;
 }
 
-/* --- Plugging ------------------------------------------------------------------------------------ */
+/* --- Plugging --------------------------------------------------------------------------------- */
 
 /* 1 when the disk is there whole: what another worker has left half made or half removed is not. */
 static int is_plugged(struct be_xen *xen, const struct place *place, const char *path,
@@ -166,7 +166,7 @@ int be_xen_disk_plug(void *state, const char *slice, const struct domain_disk *d
     return add_disk(xen, info.domid, disk, slice, err);
 }
 
-/* --- Unplugging ---------------------------------------------------------------------------------- */
+/* --- Unplugging ------------------------------------------------------------------------------- */
 
 static int refused(struct be_xen *xen, const struct place *place, const char *slice,
                    const char *device, struct err *err)
@@ -200,10 +200,10 @@ int be_xen_disk_unplug(void *state, const char *slice, const char *device, bool 
     return code ? be_xen_fail(xen, err, code, "unplug a disk of", slice) : 0;
 }
 
-/* --- Growing ------------------------------------------------------------------------------------- */
+/* --- Growing ---------------------------------------------------------------------------------- */
 
-/* The back end notices a larger device only at the next request for it. Writing the state that it has
- * makes the guest look at the size again. */
+/* The back end notices a larger device only at the next request for it. Writing the state that
+ * it has makes the guest look at the size again. */
 int be_xen_disk_grow(void *state, const char *slice, const char *device, uint64_t bytes,
                      struct err *err)
 {

@@ -86,8 +86,8 @@ int be_xen_host(void *state, struct host_info *host, struct err *err)
     return 0;
 }
 
-/* All disks and networks go through dom0. With the weight of one slice among many that compute, it got so
- * little of the processors that libxl gave up after its ten seconds for a device. */
+/* All disks and networks go through dom0. With the weight of one slice among many that compute,
+ * it got so little of the processors that libxl gave up after its ten seconds for a device. */
 int be_xen_prefer_host(void *state, struct err *err)
 {
     struct be_xen *xen = state;

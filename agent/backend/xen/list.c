@@ -1,5 +1,6 @@
-/* Which domains there are. Asked of Xen itself: libxl_list_domain shares room for a thousand of them with Xen
- * at a time, and that twice, which takes most of its 10 to 20 ms where such memory is slow to map. */
+/* Which domains there are. Asked of Xen itself: libxl_list_domain shares room for a thousand of
+ * them with Xen at a time, and that twice, which takes most of its 10 to 20 ms where such memory
+ * is slow to map. */
 #include "backend/xen/list.h"
 
 #include "backend/backend.h"

@@ -1,5 +1,6 @@
-/* Changing the processors and the memory of a domain that runs. The guest is told by xenstore, and
- * follows or not: what it is given it may leave alone, but what it is to give back is waited for. */
+/* Changing the processors and the memory of a domain that runs. The guest is told by xenstore,
+ * and follows or not: what it is given it may leave alone, but what it is to give back is waited
+ * for. */
 #include "backend/xen/resize.h"
 
 #include "backend/backend.h"
@@ -20,7 +21,8 @@
 #include <time.h>
 
 #define INTERVAL_MS 100
-/* Guests stop a little above what they were asked to: Linux counts some pages of its own otherwise. */
+/* Guests stop a little above what they were asked to: Linux counts some pages of its own
+ * otherwise. */
 #define MEMORY_SLACK_MIB 8
 
 typedef int set_function(struct be_xen *xen, const char *slice, uint32_t domain_id, uint64_t to,
@@ -83,7 +85,7 @@ static int change_domain(struct be_xen *xen, const char *slice, const struct xen
     return found <= 0 ? found : set(xen, slice, info->domid, change->from, err);
 }
 
-/* --- Processors ---------------------------------------------------------------------------------- */
+/* --- Processors ------------------------------------------------------------------------------- */
 
 static int set_vcpus(struct be_xen *xen, const char *slice, uint32_t domain_id, uint64_t to,
                      struct err *err)
@@ -123,7 +125,7 @@ int be_xen_set_vcpus(void *state, const char *slice, const struct domain_change 
     return change_domain(state, slice, &info, change, set_vcpus, vcpus_held, now, err);
 }
 
-/* --- Memory -------------------------------------------------------------------------------------- */
+/* --- Memory ----------------------------------------------------------------------------------- */
 
 static int read_static_max(struct be_xen *xen, uint32_t domain_id, uint64_t *max_kib,
                            struct err *err)

@@ -25,8 +25,9 @@ static bool is_suspended(const struct xen_domain *info)
     return info->shutdown && info->shutdown_reason == SHUTDOWN_suspend;
 }
 
-/* A worker that died may have left its request standing: a kernel that answers it late would suspend
- * with nobody there. As libxl does it, in a transaction: the guest may be taking it up now. */
+/* A worker that died may have left its request standing: a kernel that answers it late would
+ * suspend with nobody there. As libxl does it, in a transaction: the guest may be taking it up
+ * now. */
 static void withdraw_request(struct be_xen *xen, uint32_t domain_id)
 {
     char path[64];

@@ -98,7 +98,8 @@ int be_xen_destroy_slice(void *state, const char *slice, struct err *err)
         return -1;
     if (found)
         return be_xen_destroy(xen, info.domid, slice, err);
-    /* Another call, or a worker that was killed, may have begun: its end is awaited all the same. */
+    /* Another call, or a worker that was killed, may have begun: its end is awaited all the
+     * same. */
     found = be_xen_find(xen, slice, true, &info, err);
     return found <= 0 ? found : wait_until_gone(xen, info.domid, slice, err);
 }
