@@ -8,6 +8,7 @@
 #include "net/http.h"
 #include "net/key.h"
 #include "net/reply.h"
+#include "process/call.h"
 #include "process/wire.h"
 
 #include <curl/curl.h>
@@ -27,7 +28,7 @@
 struct call {
     struct call *next;
     int64_t id;
-    enum net_call call;
+    enum controller_call call;
     struct http_query query;
     char *body;
     unsigned timeout_ms;
@@ -223,8 +224,8 @@ static int read_call(struct call *call, const json_t *message, struct err *err)
             0 ||
         fields_end(&fields) != 0)
         return err_context(err, "the agent's call message");
-    call->call = net_call_find(name);
-    if (call->call == NET_CALL_COUNT)
+    call->call = controller_call_find(name);
+    if (call->call == CALL_COUNT)
         return err_set(err, ERR_INTERNAL, "there is no call \"%s\"", name);
     if (body)
         call->body = json_dumps(body, JSON_COMPACT);

@@ -5,6 +5,7 @@
 #include "net/config.h"
 #include "net/reply.h"
 #include "net/tls.h"
+#include "process/call.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +20,12 @@ struct route {
 };
 
 static const struct route routes[] = {
-    [NET_ENROLL] = {"POST", "/v1/enroll", false},
-    [NET_REGISTER] = {"PUT", "", true},
-    [NET_REQUESTS] = {"GET", "/requests", true},
-    [NET_EVENTS] = {"POST", "/events", true},
-    [NET_STATUS] = {"PUT", "/status", true},
-    [NET_CERTIFICATE] = {"POST", "/certificate", true},
+    [CALL_ENROLL] = {"POST", "/v1/enroll", false},
+    [CALL_REGISTER] = {"PUT", "", true},
+    [CALL_REQUESTS] = {"GET", "/requests", true},
+    [CALL_EVENTS] = {"POST", "/events", true},
+    [CALL_STATUS] = {"PUT", "/status", true},
+    [CALL_CERTIFICATE] = {"POST", "/certificate", true},
 };
 
 static size_t receive(char *data, size_t size, size_t count, void *argument)
@@ -57,13 +58,13 @@ static char *query_text(CURL *easy, const struct http_query *query)
 }
 
 static void set_url(struct http_exchange *exchange, const struct net_config *config,
-                    enum net_call call, const struct http_query *query)
+                    enum controller_call call, const struct http_query *query)
 {
     const struct route *route = &routes[call];
     exchange->url =
         route->of_node ? xasprintf("%s/v1/nodes/%s%s", exchange->base, config->node_id, route->path)
                        : xasprintf("%s%s", exchange->base, route->path);
-    CLEANUP_FREE char *with = call == NET_REQUESTS ? query_text(exchange->easy, query) : NULL;
+    CLEANUP_FREE char *with = call == CALL_REQUESTS ? query_text(exchange->easy, query) : NULL;
     CLEANUP_FREE char *whole = xasprintf("%s%s", exchange->url, with ? with : "");
     curl_easy_setopt(exchange->easy, CURLOPT_URL, whole);
 }
@@ -91,8 +92,8 @@ static void set_options(struct http_exchange *exchange, const struct net_config 
 }
 
 int http_open(struct http_exchange *exchange, const struct net_config *config, const char *base,
-              enum net_call call, const struct http_query *query, const char *body, long timeout_ms,
-              struct err *err)
+              enum controller_call call, const struct http_query *query, const char *body,
+              long timeout_ms, struct err *err)
 {
     *exchange = (struct http_exchange){.base = base, .timeout_ms = timeout_ms};
     if (net_config_trust(config, &exchange->tls, err) < 0)

@@ -4,14 +4,14 @@
 
 #include "base/err.h"
 #include "net/config.h"
-#include "net/reply.h"
 #include "net/tls.h"
+#include "process/call.h"
 
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-struct http_query { /* of NET_REQUESTS */
+struct http_query { /* of CALL_REQUESTS */
     char after[65]; /* "": from the beginning */
     unsigned wait_seconds;
 };
@@ -33,8 +33,8 @@ struct http_exchange {
 /* Makes exchange->easy ready for curl_multi_add_handle. `config` and `body` (JSON text or NULL)
  * must stay until http_close; `base` is one of the config's URLs. */
 int http_open(struct http_exchange *exchange, const struct net_config *config, const char *base,
-              enum net_call call, const struct http_query *query, const char *body, long timeout_ms,
-              struct err *err);
+              enum controller_call call, const struct http_query *query, const char *body,
+              long timeout_ms, struct err *err);
 void http_close(struct http_exchange *exchange);
 
 /* Says why a transfer that curl ended with `code` failed. */

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "process/call.h"
 
 #include <string.h>
 #include <strings.h>
@@ -13,19 +14,6 @@
 #define REQUESTS_LIMIT 1024
 #define ERROR_TEXT_LIMIT 512
 #define SECONDS_LIMIT 86400
-
-static const char *const call_names[] = {
-    [NET_ENROLL] = "enroll", [NET_REGISTER] = "register", [NET_REQUESTS] = "requests",
-    [NET_EVENTS] = "events", [NET_STATUS] = "status",     [NET_CERTIFICATE] = "certificate",
-};
-
-enum net_call net_call_find(const char *name)
-{
-    unsigned call = 0;
-    while (call < NET_CALL_COUNT && strcmp(call_names[call], name) != 0)
-        call++;
-    return call;
-}
 
 /* Text of the sort that PEM is, and nothing that a file or a terminal could mind. */
 static int pem_field(struct fields *fields, const char *name, json_t *to)
@@ -124,9 +112,9 @@ static int check_requests(struct fields *fields, json_t *to)
 typedef int check_function(struct fields *fields, json_t *to);
 
 static check_function *const checks[] = {
-    [NET_ENROLL] = check_enroll,     [NET_REGISTER] = check_register,
-    [NET_REQUESTS] = check_requests, [NET_EVENTS] = check_acknowledged,
-    [NET_STATUS] = check_status,     [NET_CERTIFICATE] = check_certificate,
+    [CALL_ENROLL] = check_enroll,     [CALL_REGISTER] = check_register,
+    [CALL_REQUESTS] = check_requests, [CALL_EVENTS] = check_acknowledged,
+    [CALL_STATUS] = check_status,     [CALL_CERTIFICATE] = check_certificate,
 };
 
 static bool is_json(const char *content_type)
@@ -138,7 +126,8 @@ static bool is_json(const char *content_type)
             content_type[length] == ' ');
 }
 
-static int success(enum net_call call, const struct reply *reply, json_t **body, struct err *err)
+static int success(enum controller_call call, const struct reply *reply, json_t **body,
+                   struct err *err)
 {
     CLEANUP_JSON json_t *object = NULL;
     struct fields fields;
@@ -149,7 +138,7 @@ static int success(enum net_call call, const struct reply *reply, json_t **body,
     if (json_object_parse(reply->body, reply->length, &object, err) < 0 ||
         fields_open(&fields, object, "", err) < 0)
         return err_context(err, "malformed answer");
-    bool waiting = call == NET_ENROLL && reply->status == 202;
+    bool waiting = call == CALL_ENROLL && reply->status == 202;
     json_t *checked = json_object();
     if ((waiting ? check_waiting : checks[call])(&fields, checked) != 0) {
         json_decref(checked);
@@ -195,13 +184,13 @@ static int failure(const struct reply *reply, struct err *err)
     return err_set(err, known, "the controller says: %s", message);
 }
 
-int reply_check(enum net_call call, const struct reply *reply, json_t **body, bool *retry,
+int reply_check(enum controller_call call, const struct reply *reply, json_t **body, bool *retry,
                 struct err *err)
 {
     long status = reply->status;
     *body = NULL;
     *retry = true; /* whoever runs the controller may repair it */
-    if (status == 200 || (status == 202 && call == NET_ENROLL))
+    if (status == 200 || (status == 202 && call == CALL_ENROLL))
         return success(call, reply, body, err);
     if (status >= 300 && status < 400)
         return err_set(err, ERR_CONTROLLER_UNREACHABLE,

@@ -4,6 +4,7 @@
 #define SLICENODE_NET_REPLY_H
 
 #include "base/err.h"
+#include "process/call.h"
 #include "process/wire.h"
 
 #include <jansson.h>
@@ -14,16 +15,6 @@
 #define REPLY_BODY_LIMIT (WIRE_MESSAGE_LIMIT - 8192)
 #define PEM_LIMIT 65536
 
-enum net_call {
-    NET_ENROLL,
-    NET_REGISTER,
-    NET_REQUESTS,
-    NET_EVENTS,
-    NET_STATUS,
-    NET_CERTIFICATE,
-    NET_CALL_COUNT
-};
-
 struct reply {
     long status;
     const char *content_type; /* NULL when the server named none */
@@ -31,13 +22,10 @@ struct reply {
     size_t length;
 };
 
-/* The call's name on the wire; NET_CALL_COUNT for one that is not known. */
-enum net_call net_call_find(const char *name);
-
 /* 0 with the checked body (a new reference) when the call succeeded. Else -1 with the controller's
  * own error, or one that says what is wrong with the answer; *retry tells whether asking again
  * later can help. */
-int reply_check(enum net_call call, const struct reply *reply, json_t **body, bool *retry,
+int reply_check(enum controller_call call, const struct reply *reply, json_t **body, bool *retry,
                 struct err *err);
 
 #endif

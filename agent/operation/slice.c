@@ -30,17 +30,13 @@ int task_find_domain(struct task *task, const char *slice, struct plan_facts *fa
                      struct err *err)
 {
     struct hypervisor *hypervisor = &task->tasks->config.backend->hypervisor;
-    CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
-    size_t count;
-    if (hypervisor->domain_list(hypervisor->state, list, DOMAIN_LIST_MAX, &count, err) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(list[i].slice, slice) == 0) {
-            facts->domain = true;
-            facts->shut_down = list[i].state == DOMAIN_SHUTDOWN || list[i].state == DOMAIN_DYING;
-            facts->paused = list[i].state == DOMAIN_PAUSED;
-        }
-    }
+    struct domain_info domain;
+    int found = hypervisor->domain_find(hypervisor->state, slice, &domain, err);
+    if (found <= 0)
+        return found;
+    facts->domain = true;
+    facts->shut_down = domain.state == DOMAIN_SHUTDOWN || domain.state == DOMAIN_DYING;
+    facts->paused = domain.state == DOMAIN_PAUSED;
     return 0;
 }
 

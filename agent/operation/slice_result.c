@@ -12,7 +12,7 @@
 #include "operation/task.h"
 #include "operation/type.h"
 #include "store/must.h"
-#include "store/outbox.h"
+#include "store/slice_state.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -22,7 +22,6 @@
 void slice_set_state(struct task *task, struct slice *slice, enum slice_state state,
                      const char *reason)
 {
-    struct err err;
     CLEANUP_FREE char *console = NULL;
     bool truncated;
     slice->state = state;
@@ -31,15 +30,9 @@ void slice_set_state(struct task *task, struct slice *slice, enum slice_state st
         console_tail(task->tasks->config.paths.console_dir, slice->id, CONSOLE_EVENT_BYTES,
                      &console, &truncated, NULL) < 0)
         console = NULL;
-    must(store_slice_put(task->tasks->config.store, slice, &err), &err);
-    json_t *result = json_pack("{s:s, s:s, s:s}", "state", slice_state_name(state), "desired",
-                               slice->desired_running ? "running" : "stopped", "reason", reason);
-    outbox_add(task->tasks->config.outbox,
-               EVENT(.type = "slice.state",
-                     .request = task->record.internal ? NULL : task->record.request.id,
-                     .slice = slice->id, .result = result, .error = &slice->error,
-                     .console = console));
-    json_decref(result);
+    slice_state_changed(task->tasks->config.store, task->tasks->config.outbox, slice,
+                        task->record.internal ? NULL : task->record.request.id, reason,
+                        &slice->error, console);
     log_notice("slice %s %s", slice->name, slice_state_name(state));
     slice_free(slice);
 }

@@ -3,7 +3,6 @@
 
 #include "backend/backend.h"
 #include "base/err.h"
-#include "base/memory.h"
 #include "codec/memory_stream.h"
 #include "model/snapshot.h"
 #include "plan/steps.h"
@@ -58,14 +57,11 @@ int step_memory_undo(const struct step *step, struct step_context *context, stru
 static int is_suspended(struct step_context *context, struct err *err)
 {
     struct hypervisor *hypervisor = &context->backend->hypervisor;
-    CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
-    size_t count;
-    if (hypervisor->domain_list(hypervisor->state, list, DOMAIN_LIST_MAX, &count, err) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i].slice, context->slice->id) == 0)
-            return list[i].state == DOMAIN_SHUTDOWN && list[i].reason == SHUTDOWN_SUSPEND;
-    return 0;
+    struct domain_info domain;
+    int found = hypervisor->domain_find(hypervisor->state, context->slice->id, &domain, err);
+    if (found <= 0)
+        return found;
+    return domain.state == DOMAIN_SHUTDOWN && domain.reason == SHUTDOWN_SUSPEND;
 }
 
 /* A slice that does not stand still any more, because the node was reset since, may have lost

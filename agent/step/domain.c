@@ -159,14 +159,11 @@ int step_domain_shutdown(const struct step *step, struct step_context *context, 
 /* 1 while the slice's domain still runs, 0 when it has ended or is gone. */
 static int still_runs(struct hypervisor *hypervisor, const char *slice, struct err *err)
 {
-    CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
-    size_t count;
-    if (hypervisor->domain_list(hypervisor->state, list, DOMAIN_LIST_MAX, &count, err) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i].slice, slice) == 0)
-            return list[i].state == DOMAIN_RUNNING || list[i].state == DOMAIN_PAUSED;
-    return 0;
+    struct domain_info domain;
+    int found = hypervisor->domain_find(hypervisor->state, slice, &domain, err);
+    if (found <= 0)
+        return found;
+    return domain.state == DOMAIN_RUNNING || domain.state == DOMAIN_PAUSED;
 }
 
 /* Passing the time is not an error: the plan goes on with force, and the result says so. */

@@ -13,6 +13,7 @@
 #include "node/problem.h"
 #include "node/report.h"
 #include "node/usage.h"
+#include "process/call.h"
 #include "store/must.h"
 #include "store/outbox.h"
 #include "store/store.h"
@@ -46,7 +47,7 @@ static json_t *requests_query(struct agent *agent)
     return query;
 }
 
-bool uplink_body(struct agent *agent, enum session_call call, json_t **body, json_t **query,
+bool uplink_body(struct agent *agent, enum controller_call call, json_t **body, json_t **query,
                  int *timeout_ms)
 {
     switch (call) {
@@ -179,7 +180,7 @@ static void renewed(struct agent *agent, const json_t *body)
     uplink_config(agent);
 }
 
-static struct session_input failed(struct agent *agent, enum session_call call,
+static struct session_input failed(struct agent *agent, enum controller_call call,
                                    const json_t *message)
 {
     const json_t *error = json_object_get(message, "error");
@@ -204,11 +205,11 @@ static struct session_input failed(struct agent *agent, enum session_call call,
     if (lasting)
         problem_set(agent, PROBLEM_KEY, &err);
     else
-        log_warning("%s: %s: %s", session_call_name(call), err_code_name(err.code), err.message);
+        log_warning("%s: %s: %s", controller_call_name(call), err_code_name(err.code), err.message);
     return input;
 }
 
-struct session_input uplink_reply(struct agent *agent, enum session_call call,
+struct session_input uplink_reply(struct agent *agent, enum controller_call call,
                                   const json_t *message, uint64_t elapsed_ms)
 {
     const json_t *body = json_object_get(message, "body");

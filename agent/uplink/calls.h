@@ -5,6 +5,7 @@
 #include "node/agent.h"
 #include "node/parameters.h"
 #include "node/problem.h"
+#include "process/call.h"
 #include "uplink/session.h"
 
 #include <jansson.h>
@@ -12,10 +13,10 @@
 #include <stdint.h>
 
 /* A call's body and query; false when there is nothing to send. */
-bool uplink_body(struct agent *agent, enum session_call call, json_t **body, json_t **query,
+bool uplink_body(struct agent *agent, enum controller_call call, json_t **body, json_t **query,
                  int *timeout_ms);
 /* What the session is to be told of the answer. */
-struct session_input uplink_reply(struct agent *agent, enum session_call call,
+struct session_input uplink_reply(struct agent *agent, enum controller_call call,
                                   const json_t *message, uint64_t elapsed_ms);
 
 #endif

@@ -9,10 +9,10 @@
 #include "node/identity.h"
 #include "node/parameters.h"
 #include "node/problem.h"
+#include "process/call.h"
 #include "process/child.h"
 #include "process/loop.h"
 #include "process/wire.h"
-#include "uplink/session.h"
 
 #include <poll.h>
 
@@ -36,7 +36,7 @@ static void lost(struct agent *agent, const char *why)
         if (!uplink->pending[call].id)
             continue;
         uplink->pending[call].id = 0;
-        uplink->events->unanswered(agent, (enum session_call)call);
+        uplink->events->unanswered(agent, (enum controller_call)call);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "node/agent.h"
 #include "node/parameters.h"
 #include "node/problem.h"
+#include "process/call.h"
 #include "process/child.h"
 #include "process/wire.h"
 #include "uplink/session.h"
@@ -20,7 +21,7 @@ struct link_events {
     void (*spawned)(struct agent *agent);
     void (*message)(struct agent *agent, const json_t *message);
     /* The call that was under way gets no answer: sliced-net has ended. */
-    void (*unanswered)(struct agent *agent, enum session_call call);
+    void (*unanswered)(struct agent *agent, enum controller_call call);
 };
 
 struct pending {
@@ -29,7 +30,7 @@ struct pending {
     uint64_t timeout_ms; /* what sliced-net was told */
     unsigned timer;      /* of the session */
     struct agent *agent; /* for the timer, with the call that it is of */
-    enum session_call call;
+    enum controller_call call;
 };
 
 struct uplink {

@@ -1,5 +1,7 @@
 #include "uplink/session.h"
 
+#include "process/call.h"
+
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_EARLY_CAP_MS 15000 /* of the first tries: a controller that restarts is soon back */
 #define BACKOFF_CAP_MS 45000       /* thus all are back in a minute, however long it was away */
@@ -21,14 +23,7 @@ const char *session_state_name(enum session_state state)
     return names[state];
 }
 
-const char *session_call_name(enum session_call call)
-{
-    static const char *const names[] = {"enroll", "register", "requests",
-                                        "events", "status",   "certificate"};
-    return names[call];
-}
-
-static void add(struct output *output, enum session_action_kind kind, enum session_call call,
+static void add(struct output *output, enum session_action_kind kind, enum controller_call call,
                 uint64_t delay_ms)
 {
     if (output->count < SESSION_ACTIONS_MAX)
@@ -58,7 +53,7 @@ static uint64_t backoff(struct session *session, unsigned failures)
     return BACKOFF_LEAST_MS + chance(session, bound);
 }
 
-static void call(struct session *session, struct output *output, enum session_call which)
+static void call(struct session *session, struct output *output, enum controller_call which)
 {
     if (session->busy[which])
         return;
@@ -67,7 +62,7 @@ static void call(struct session *session, struct output *output, enum session_ca
     add(output, ACTION_CALL, which, 0);
 }
 
-static void wait_for(struct session *session, struct output *output, enum session_call which,
+static void wait_for(struct session *session, struct output *output, enum controller_call which,
                      uint64_t delay_ms)
 {
     session->waiting[which] = true;
@@ -93,7 +88,7 @@ static void cancel_all(struct session *session, struct output *output)
 {
     for (unsigned which = 0; which < CALL_COUNT; which++) {
         if (session->busy[which] || session->waiting[which])
-            add(output, ACTION_CANCEL, (enum session_call)which, 0);
+            add(output, ACTION_CANCEL, (enum controller_call)which, 0);
         session->busy[which] = session->waiting[which] = false;
     }
 }
@@ -164,7 +159,7 @@ static void register_again(struct session *session, struct output *output)
 
 static void error(struct session *session, struct output *output, const struct session_input *input)
 {
-    enum session_call which = input->call;
+    enum controller_call which = input->call;
     unsigned failures = ++session->failures[which];
     bool stranger = input->status == 404 || input->status == 409;
     uint64_t delay = input->retry_after_ms > 0 ? input->retry_after_ms : backoff(session, failures);

@@ -10,6 +10,8 @@
 #ifndef SLICENODE_UPLINK_SESSION_H
 #define SLICENODE_UPLINK_SESSION_H
 
+#include "process/call.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,16 +22,6 @@ enum session_state {
     SESSION_REGISTERING,
     SESSION_READY,
     SESSION_DRAINING
-};
-
-enum session_call {
-    CALL_ENROLL,
-    CALL_REGISTER,
-    CALL_REQUESTS,
-    CALL_EVENTS,
-    CALL_STATUS,
-    CALL_CERTIFICATE,
-    CALL_COUNT
 };
 
 enum session_input_kind {
@@ -46,7 +38,7 @@ enum session_input_kind {
 
 struct session_input {
     enum session_input_kind kind;
-    enum session_call call;
+    enum controller_call call;
     bool has_identity; /* of INPUT_START */
     bool has_token;
     int status;
@@ -66,7 +58,7 @@ enum session_action_kind {
 
 struct session_action {
     enum session_action_kind kind;
-    enum session_call call;
+    enum controller_call call;
     uint64_t delay_ms;
 };
 
@@ -89,6 +81,5 @@ size_t session_input(struct session *session, const struct session_input *input,
                      struct session_action actions[static SESSION_ACTIONS_MAX]);
 
 const char *session_state_name(enum session_state state);
-const char *session_call_name(enum session_call call);
 
 #endif

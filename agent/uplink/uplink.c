@@ -10,6 +10,7 @@
 #include "node/parameters.h"
 #include "node/problem.h"
 #include "node/status.h"
+#include "process/call.h"
 #include "process/child.h"
 #include "process/loop.h"
 #include "uplink/calls.h"
@@ -31,7 +32,7 @@ static void on_timer(void *context)
     give(pending->agent, &(struct session_input){.kind = INPUT_TIMER, .call = pending->call});
 }
 
-static void wait_for(struct agent *agent, enum session_call call, uint64_t delay_ms)
+static void wait_for(struct agent *agent, enum controller_call call, uint64_t delay_ms)
 {
     struct pending *pending = &agent->uplink->pending[call];
     pending->agent = agent;
@@ -40,7 +41,7 @@ static void wait_for(struct agent *agent, enum session_call call, uint64_t delay
     pending->timer = loop_timer(agent->loop, delay_ms, on_timer, pending);
 }
 
-static void cancel(struct agent *agent, enum session_call call)
+static void cancel(struct agent *agent, enum controller_call call)
 {
     struct pending *pending = &agent->uplink->pending[call];
     loop_cancel(agent->loop, pending->timer);
@@ -50,7 +51,7 @@ static void cancel(struct agent *agent, enum session_call call)
     pending->id = 0;
 }
 
-static void make_call(struct agent *agent, enum session_call call)
+static void make_call(struct agent *agent, enum controller_call call)
 {
     struct uplink *uplink = agent->uplink;
     struct pending *pending = &uplink->pending[call];
@@ -69,7 +70,7 @@ static void make_call(struct agent *agent, enum session_call call)
     pending->timeout_ms = (uint64_t)timeout_ms;
     bool sent = uplink_send(
         agent, json_pack("{s:s, s:I, s:s, s:o, s:o, s:i}", "type", "call", "id", pending->id,
-                         "call", session_call_name(call), "body", body ? body : json_null(),
+                         "call", controller_call_name(call), "body", body ? body : json_null(),
                          "query", query ? query : json_null(), "timeout_ms", timeout_ms));
     if (!sent) {
         pending->id = 0;
@@ -123,8 +124,8 @@ static void on_reply(struct agent *agent, const json_t *message)
         struct pending *pending = &agent->uplink->pending[call];
         if (id && pending->id == id) {
             pending->id = 0;
-            const struct session_input input = uplink_reply(agent, (enum session_call)call, message,
-                                                            monotonic_ms() - pending->since_ms);
+            const struct session_input input = uplink_reply(
+                agent, (enum controller_call)call, message, monotonic_ms() - pending->since_ms);
             give(agent, &input);
             return;
         }
@@ -156,7 +157,7 @@ static void on_spawned(struct agent *agent)
         give(agent, &input);
 }
 
-static void on_unanswered(struct agent *agent, enum session_call call)
+static void on_unanswered(struct agent *agent, enum controller_call call)
 {
     give(agent, &(struct session_input){.kind = INPUT_ERROR, .call = call});
 }

@@ -11,9 +11,8 @@
 #include "node/parameters.h"
 #include "node/problem.h"
 #include "node/status.h"
-#include "store/must.h"
 #include "store/outbox.h"
-#include "store/store.h"
+#include "store/slice_state.h"
 #include "task/queue.h"
 
 #define CONSOLE_EVENT_BYTES 4096
@@ -26,14 +25,7 @@ bool slice_has_domain(const struct slice *slice)
 void slice_changed(struct agent *agent, const struct slice *slice, const char *reason,
                    const struct err *error, const char *console)
 {
-    struct err err;
-    must(store_slice_put(agent->store, slice, &err), &err);
-    json_t *result =
-        json_pack("{s:s, s:s, s:s}", "state", slice_state_name(slice->state), "desired",
-                  slice->desired_running ? "running" : "stopped", "reason", reason);
-    outbox_add(agent->outbox, EVENT(.type = "slice.state", .slice = slice->id, .result = result,
-                                    .error = error, .console = console));
-    json_decref(result);
+    slice_state_changed(agent->store, agent->outbox, slice, NULL, reason, error, console);
     outbox_flush(agent->outbox);
     status_changed(agent);
 }

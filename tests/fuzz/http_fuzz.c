@@ -37,7 +37,7 @@ static void controller(const uint8_t *data, size_t size, size_t piece)
                           .content_type = "application/json",
                           .body = exchange.answer != NULL ? exchange.answer : "",
                           .length = exchange.length};
-    if (reply_check((enum net_call)(piece % NET_CALL_COUNT), &reply, &body, &retry, &err) != 0)
+    if (reply_check((enum controller_call)(piece % CALL_COUNT), &reply, &body, &retry, &err) != 0)
         REQUIRE(err.code != ERR_NONE && text_valid(err.message));
     json_decref(body);
     free(exchange.answer);

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     reply.status = statuses[data[1] % ARRAY_LENGTH(statuses)];
     reply.body = (const char *)data + 2;
     reply.length = size - 2;
-    if (reply_check((enum net_call)(data[0] % NET_CALL_COUNT), &reply, &body, &retry, &err) == 0)
+    if (reply_check((enum controller_call)(data[0] % CALL_COUNT), &reply, &body, &retry, &err) == 0)
         REQUIRE(json_is_object(body));
     else
         REQUIRE(err.code != ERR_NONE && text_valid(err.message));

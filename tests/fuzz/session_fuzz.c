@@ -14,7 +14,7 @@ static void check_call(const json_t *message)
     struct err err = {.code = ERR_NONE};
 
     if (read_call(&call, message, &err) == 0)
-        REQUIRE(call.call < NET_CALL_COUNT && call.timeout_ms <= TIMEOUT_LIMIT_MS);
+        REQUIRE(call.call < CALL_COUNT && call.timeout_ms <= TIMEOUT_LIMIT_MS);
     else
         REQUIRE(err.code != ERR_NONE);
     free(call.body);

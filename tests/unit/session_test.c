@@ -18,7 +18,7 @@ static void give(struct trial *trial, struct session_input input)
 #define GIVE(trial, ...) give(trial, (struct session_input){.kind = __VA_ARGS__})
 
 static const struct session_action *find(const struct trial *trial, enum session_action_kind kind,
-                                         enum session_call call)
+                                         enum controller_call call)
 {
     for (size_t i = 0; i < trial->count; i++)
         if (trial->actions[i].kind == kind && trial->actions[i].call == call)
@@ -26,13 +26,13 @@ static const struct session_action *find(const struct trial *trial, enum session
     return NULL;
 }
 
-static bool calls(const struct trial *trial, enum session_call call)
+static bool calls(const struct trial *trial, enum controller_call call)
 {
     return find(trial, ACTION_CALL, call);
 }
 
 /* How long the session wants to wait for `call`, or -1. */
-static int64_t waits(const struct trial *trial, enum session_call call)
+static int64_t waits(const struct trial *trial, enum controller_call call)
 {
     const struct session_action *action = find(trial, ACTION_WAIT, call);
 
@@ -207,7 +207,7 @@ TEST(session_never_makes_a_call_twice_or_too_many_actions)
     for (int i = 0; i < 200000; i++) {
         chance = chance * 6364136223846793005u + 1442695040888963407u;
         enum session_input_kind kind = (enum session_input_kind)((chance >> 33) % 9);
-        enum session_call call = (enum session_call)((chance >> 40) % CALL_COUNT);
+        enum controller_call call = (enum controller_call)((chance >> 40) % CALL_COUNT);
 
         /* Replies and errors come only to calls that were made, timers only where one runs. */
         if ((kind == INPUT_REPLY || kind == INPUT_ERROR) && !under_way[call])
@@ -225,7 +225,7 @@ TEST(session_never_makes_a_call_twice_or_too_many_actions)
              .more = chance >> 53 & 1, .retry_after_ms = 1);
         CHECK(trial.count < SESSION_ACTIONS_MAX);
         for (size_t k = 0; k < trial.count; k++) {
-            enum session_call which = trial.actions[k].call;
+            enum controller_call which = trial.actions[k].call;
             if (trial.actions[k].kind == ACTION_CANCEL)
                 under_way[which] = false;
             if (trial.actions[k].kind == ACTION_CALL && CHECK(!under_way[which]))

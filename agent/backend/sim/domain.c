@@ -41,6 +41,30 @@ static enum shutdown_reason reason_of(const char *text)
                                           : SHUTDOWN_OTHER;
 }
 
+static int sim_find(void *state, const char *slice, struct domain_info *info, struct err *err)
+{
+    struct sim *sim = state;
+    CLEANUP_FREE char *path = sim_domain_path(sim, slice);
+    json_t *domain = sim_load(path);
+    const char *word = json_string_value(json_object_get(domain, "state"));
+    (void)err;
+    if (word) {
+        memset(info, 0, sizeof(*info));
+        copy_text(info->slice, sizeof(info->slice), slice);
+        info->domain_id = (int)json_integer_value(json_object_get(domain, "domain_id"));
+        info->state = strcmp(word, "running") == 0  ? DOMAIN_RUNNING
+                      : strcmp(word, "paused") == 0 ? DOMAIN_PAUSED
+                                                    : DOMAIN_SHUTDOWN;
+        info->reason = reason_of(json_string_value(json_object_get(domain, "reason")));
+        info->cpu_ms = monotonic_ms() / 10;
+        info->memory_kib =
+            (uint64_t)json_integer_value(json_object_get(domain, "memory_mib")) * 1024;
+    }
+    bool found = word;
+    json_decref(domain);
+    return found;
+}
+
 static int sim_list(void *state, struct domain_info *list, size_t limit, size_t *count,
                     struct err *err)
 {
@@ -54,23 +78,8 @@ static int sim_list(void *state, struct domain_info *list, size_t limit, size_t 
     while ((entry = readdir(open_folder)) && *count < limit) {
         if (!uuid_valid(entry->d_name))
             continue;
-        CLEANUP_FREE char *path = sim_domain_path(sim, entry->d_name);
-        json_t *domain = sim_load(path);
-        const char *word = json_string_value(json_object_get(domain, "state"));
-        if (word) {
-            struct domain_info *info = &list[(*count)++];
-            memset(info, 0, sizeof(*info));
-            copy_text(info->slice, sizeof(info->slice), entry->d_name);
-            info->domain_id = (int)json_integer_value(json_object_get(domain, "domain_id"));
-            info->state = strcmp(word, "running") == 0  ? DOMAIN_RUNNING
-                          : strcmp(word, "paused") == 0 ? DOMAIN_PAUSED
-                                                        : DOMAIN_SHUTDOWN;
-            info->reason = reason_of(json_string_value(json_object_get(domain, "reason")));
-            info->cpu_ms = monotonic_ms() / 10;
-            info->memory_kib =
-                (uint64_t)json_integer_value(json_object_get(domain, "memory_mib")) * 1024;
-        }
-        json_decref(domain);
+        if (sim_find(sim, entry->d_name, &list[*count], NULL) == 1)
+            (*count)++;
     }
     closedir(open_folder);
     return 0;
@@ -385,6 +394,7 @@ void sim_hypervisor(struct sim *sim, struct hypervisor *hypervisor)
                                       .domain_restore = sim_restore,
                                       .domain_run = sim_run,
                                       .domain_list = sim_list,
+                                      .domain_find = sim_find,
                                       .counters = sim_counters,
                                       .disk_plug = sim_disk_plug,
                                       .disk_unplug = sim_disk_unplug,

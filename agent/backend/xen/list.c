@@ -149,3 +149,21 @@ int be_xen_list(void *state, struct domain_info *list, size_t limit, size_t *cou
         describe(&all[*count], &list[*count]);
     return 0;
 }
+
+int be_xen_find_domain(void *state, const char *slice, struct domain_info *info, struct err *err)
+{
+    struct be_xen *xen = state;
+    CLEANUP_FREE struct xen_domain *list = NULL;
+    const struct xen_domain *found = NULL;
+    size_t count;
+
+    if (be_xen_domains(xen, &list, &count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i].uuid, slice) == 0 && (!found || found->dying) && is_ours(xen, &list[i]))
+            found = &list[i];
+    if (!found)
+        return 0;
+    describe(found, info);
+    return 1;
+}

@@ -21,4 +21,6 @@ int be_xen_list(void *state, struct domain_info *list, size_t limit, size_t *cou
 int be_xen_find(struct be_xen *xen, const char *slice, bool dying, struct xen_domain *info,
                 struct err *err);
 
+int be_xen_find_domain(void *state, const char *slice, struct domain_info *info, struct err *err);
+
 #endif

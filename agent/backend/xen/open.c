@@ -76,6 +76,7 @@ int be_xen_open(struct hypervisor *hypervisor, struct err *err)
                                       .domain_restore = be_xen_restore,
                                       .domain_run = be_xen_run,
                                       .domain_list = be_xen_list,
+                                      .domain_find = be_xen_find_domain,
                                       .counters = be_xen_counters,
                                       .disk_plug = be_xen_disk_plug,
                                       .disk_unplug = be_xen_disk_unplug,
