@@ -38,12 +38,6 @@
 #define CONSOLE_BYTES_USUAL 16384
 #define REQUESTS_LISTED 100
 
-static const char *text(const json_t *object, const char *name)
-{
-    const char *value = json_string_value(json_object_get(object, name));
-    return value ? value : "";
-}
-
 /* --- Requests --------------------------------------------------------------------------------- */
 
 static const char *phase_name(enum request_phase phase)
@@ -91,7 +85,7 @@ static void submit(struct agent *agent, struct api_call *call, const char *metho
     const json_t *deadline = json_object_get(params, "deadline");
     uuid_make(id);
     if (json_object_get(params, "id"))
-        copy_text(id, sizeof(id), text(params, "id"));
+        copy_text(id, sizeof(id), json_member_text(params, "id"));
     json_t *request =
         json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", id, "op", method, "slice",
                   slice ? json_copy((json_t *)(uintptr_t)slice) : json_null(), "args",
@@ -127,7 +121,7 @@ static void submit(struct agent *agent, struct api_call *call, const char *metho
 static void request_wait(struct agent *agent, struct api_call *call, const json_t *params)
 {
     struct request_record record;
-    if (!find_request(agent, call, text(params, "id"), &record))
+    if (!find_request(agent, call, json_member_text(params, "id"), &record))
         return;
     if (has_ended(&record))
         api_answer(call, request_json(&record));
@@ -139,7 +133,7 @@ static void request_wait(struct agent *agent, struct api_call *call, const json_
 static void request_show(struct agent *agent, struct api_call *call, const json_t *params)
 {
     struct request_record record;
-    if (!find_request(agent, call, text(params, "id"), &record))
+    if (!find_request(agent, call, json_member_text(params, "id"), &record))
         return;
     api_answer(call, request_json(&record));
     request_record_free(&record);
@@ -190,7 +184,7 @@ static void slice_show(struct agent *agent, struct api_call *call, const json_t 
     struct snapshot *snapshots;
     size_t count;
     struct err err;
-    const char *id = text(params, "slice");
+    const char *id = json_member_text(params, "slice");
     if (must(store_slice_find(agent->store, id, &slice, &err), &err) == 0) {
         err_set(&err, ERR_SLICE_NOT_FOUND, "there is no slice %.64s", id);
         api_fail(call, &err);
@@ -223,7 +217,7 @@ static void volume_list(struct agent *agent, struct api_call *call, const json_t
 
 static void snapshot_list(struct agent *agent, struct api_call *call, const json_t *params)
 {
-    const char *slice = text(params, "slice");
+    const char *slice = json_member_text(params, "slice");
     api_answer(call, report_snapshots(agent, slice[0] ? slice : NULL));
 }
 
@@ -246,7 +240,7 @@ static void node_status(struct agent *agent, struct api_call *call, const json_t
 static void events_follow(struct agent *agent, struct api_call *call, const json_t *params)
 {
     (void)agent;
-    api_follow(call, text(params, "request"), text(params, "slice"));
+    api_follow(call, json_member_text(params, "request"), json_member_text(params, "slice"));
     api_answer(call, NULL);
 }
 
@@ -274,7 +268,7 @@ static void console_tick(void *context)
 /* The last bytes now; with `follow`, what comes after as notifications. No request is recorded. */
 static void console_show(struct agent *agent, struct api_call *call, const json_t *params)
 {
-    const char *slice = text(params, "slice");
+    const char *slice = json_member_text(params, "slice");
     const json_t *wanted = json_object_get(params, "bytes");
     json_int_t bytes = json_is_integer(wanted) ? json_integer_value(wanted) : CONSOLE_BYTES_USUAL;
     CLEANUP_FREE char *tail = NULL;

@@ -168,7 +168,7 @@ void api_answer(struct api_call *call, json_t *result)
     send_message(client, message);
 }
 
-static void fail(struct api_call *call, int number, const char *text, const char *code)
+static void call_fail(struct api_call *call, int number, const char *text, const char *code)
 {
     struct client *client = call->client;
     json_t *error = json_pack("{s:i, s:o}", "code", number, "message", json_clean_string(text));
@@ -182,13 +182,13 @@ static void fail(struct api_call *call, int number, const char *text, const char
 
 void api_fail(struct api_call *call, const struct err *error)
 {
-    fail(call, -32000, error->message, err_code_name(error->code));
+    call_fail(call, -32000, error->message, err_code_name(error->code));
 }
 
 void api_unknown_method(struct api_call *call, const char *method)
 {
     CLEANUP_FREE char *text = xasprintf("there is no method %.64s", method);
-    fail(call, -32601, text, err_code_name(ERR_UNKNOWN_OPERATION));
+    call_fail(call, -32601, text, err_code_name(ERR_UNKNOWN_OPERATION));
 }
 
 int api_take_descriptor(struct api_call *call)
@@ -233,9 +233,10 @@ static void dispatch(struct client *client, const char *line, size_t length)
     client->calls = call;
     json_t *empty = json_object();
     if (!message)
-        fail(call, -32700, problem.text, NULL);
+        call_fail(call, -32700, problem.text, NULL);
     else if (!method || (params && !json_is_object(params)))
-        fail(call, -32600, "a request is an object with method, id and an object of params", NULL);
+        call_fail(call, -32600, "a request is an object with method, id and an object of params",
+                  NULL);
     else
         client->api->method(client->api->context, call, method, params ? params : empty);
     json_decref(empty);

@@ -139,7 +139,8 @@ struct hypervisor {
     /* Fills up to `limit` entries of our slices' domains (dom0 and strangers are left out). */
     int (*domain_list)(void *state, struct domain_info *list, size_t limit, size_t *count,
                        struct err *err);
-    /* The domain of one slice: 1, or 0 when it has none. One that is about to go counts unless there is another. */
+    /* The domain of one slice: 1, or 0 when it has none. One that is about to go counts unless
+     * there is another. */
     int (*domain_find)(void *state, const char *slice, struct domain_info *info, struct err *err);
     /* What the devices of these domains have moved; what is gone by now counts as nothing. */
     int (*counters)(void *state, const struct domain_info *domains, size_t count,

@@ -7,6 +7,9 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
+
+struct store;
 
 struct backend_options {
     const char *kind;        /* "xen" or "sim" */
@@ -15,6 +18,10 @@ struct backend_options {
     bool pool_only;          /* `hypervisor` and `network` are left all NULL instead */
     const char *console_dir; /* where the simulated hypervisor writes the slices' consoles */
     const char *sim_dir;     /* state of the simulated node */
+    /* For the simulated node's moments: the process that opens it first, and that one's store,
+     * which closes after it was opened. */
+    pid_t parent;
+    struct store *store;
 };
 
 /* The strings in `options` must live as long as the backend. */

@@ -357,3 +357,14 @@ json_t *err_to_json(const struct err *err)
     return json_pack("{s:s, s:o}", "code", code, "message",
                      json_clean_string(err->message[0] ? err->message : code));
 }
+
+const char *json_member_text(const json_t *object, const char *name)
+{
+    const char *value = json_string_value(json_object_get(object, name));
+    return value ? value : "";
+}
+
+json_t *json_string_or_null(const char *text)
+{
+    return text && text[0] ? json_string(text) : json_null();
+}

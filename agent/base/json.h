@@ -95,4 +95,9 @@ int field_refuse(const struct fields *fields, const char *name, int index, const
 /* {code, message}, or JSON null when there is no error. */
 json_t *err_to_json(const struct err *err);
 
+/* The member's text; "" when it is not there or no text. */
+const char *json_member_text(const json_t *object, const char *name);
+/* JSON null for NULL and "". */
+json_t *json_string_or_null(const char *text);
+
 #endif

@@ -1,6 +1,7 @@
 #include "capacity/capacity.h"
 
 #include "backend/backend.h"
+#include "backend/open.h"
 #include "base/err.h"
 #include "base/memory.h"
 #include "capacity/admit.h"

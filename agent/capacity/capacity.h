@@ -3,6 +3,7 @@
 #define SLICENODE_CAPACITY_CAPACITY_H
 
 #include "backend/backend.h"
+#include "backend/open.h"
 #include "base/err.h"
 #include "capacity/admit.h"
 #include "store/store.h"

@@ -15,7 +15,7 @@
 #define PIN_PREFIX "sha256//"
 #define PIN_BASE64_LENGTH 44
 
-static int refuse(struct err *err, const char *value, const char *what)
+static int refuse_value(struct err *err, const char *value, const char *what)
 {
     return err_set(err, ERR_CONF_INVALID, "%s %s", quoted(value).text, what);
 }
@@ -25,11 +25,11 @@ static int check_controller_url(const char *url, struct err *err)
     if (!*url)
         return err_set(err, ERR_CONF_INVALID, "an empty URL");
     if (strncmp(url, "https://", 8) != 0)
-        return refuse(err, url, "must begin with https://");
+        return refuse_value(err, url, "must begin with https://");
     if (strlen(url) > CONTROLLER_LIMIT)
-        return refuse(err, url, "is too long");
+        return refuse_value(err, url, "is too long");
     if (strchr(url, '?'))
-        return refuse(err, url, "must not hold a query");
+        return refuse_value(err, url, "must not hold a query");
     return url_check(url, err);
 }
 
@@ -96,8 +96,8 @@ int conf_check_pin(char *value, struct err *err)
         strlen(value) != strlen(PIN_PREFIX) + PIN_BASE64_LENGTH ||
         !base64_valid(value + strlen(PIN_PREFIX), PIN_BASE64_LENGTH) ||
         value[strlen(value) - 2] == '=')
-        return refuse(err, value,
-                      "must be " PIN_PREFIX " and the base64 of the public key's SHA-256");
+        return refuse_value(err, value,
+                            "must be " PIN_PREFIX " and the base64 of the public key's SHA-256");
     return 0;
 }
 
@@ -120,7 +120,7 @@ int conf_check_ntp(char *value, struct err *err)
     while ((host = strsep(&rest, ","))) {
         struct address address;
         if (!address_parse(host, &address) && !hostname_valid(host))
-            return refuse(err, host, "must be a host name or an address");
+            return refuse_value(err, host, "must be a host name or an address");
         if (++count > NTP_SERVERS_MAX)
             return err_set(err, ERR_CONF_INVALID, "more than %d servers", NTP_SERVERS_MAX);
     }
@@ -135,7 +135,7 @@ int conf_check_ssh_key(char *value, struct err *err)
 int conf_check_name(char *value, struct err *err)
 {
     if (!hostname_valid(value) || strlen(value) > NODE_NAME_LIMIT)
-        return refuse(err, value,
-                      "must be a host name: 1 to 63 letters, digits, '-' and '.' between them");
+        return refuse_value(
+            err, value, "must be a host name: 1 to 63 letters, digits, '-' and '.' between them");
     return 0;
 }

@@ -100,7 +100,8 @@ static void keep(struct conf *conf, const char *where, enum conf_key key, char *
 
 /* A value that is wrong must not make room for one of less weight, and a node that cannot tell
  * which disks it may use must not touch any. */
-static void refuse(struct conf *conf, const char *where, enum conf_key key, struct err *err)
+static void refuse_parameter(struct conf *conf, const char *where, enum conf_key key,
+                             struct err *err)
 {
     struct conf_value *value = &conf->values[key];
 
@@ -121,7 +122,7 @@ static void set(struct conf *conf, const char *where, const char *name, char *te
         unknown_key(conf, where, name);
         free(text);
     } else if (keys[key].check(text, &err) < 0) {
-        refuse(conf, where, (enum conf_key)key, &err);
+        refuse_parameter(conf, where, (enum conf_key)key, &err);
         free(text);
     } else {
         keep(conf, where, (enum conf_key)key, text);

@@ -22,7 +22,7 @@ struct net {
     const char *nic, *bond, *mode, *gateway, *dns, *vlan;
 };
 
-static int refuse(struct err *err, const char *value, const char *what)
+static int refuse_network(struct err *err, const char *value, const char *what)
 {
     return err_set(err, ERR_CONF_INVALID, "%s %s", quoted(value).text, what);
 }
@@ -32,10 +32,10 @@ static int check_nic(const char *nic, struct err *err)
     size_t length = strlen(nic);
 
     if (strchr(nic, ':'))
-        return mac_valid(nic) ? 0 : refuse(err, nic, "is no MAC address of a network card");
+        return mac_valid(nic) ? 0 : refuse_network(err, nic, "is no MAC address of a network card");
     if (length == 0 || length > NIC_NAME_LIMIT || !strchr(ALNUM, nic[0]) ||
         nic[strspn(nic, ALNUM "_.-")] != '\0')
-        return refuse(err, nic, "is no name of a network card");
+        return refuse_network(err, nic, "is no name of a network card");
     return 0;
 }
 
@@ -54,10 +54,12 @@ static int check_bond(const char *value, struct err *err)
                            BOND_NICS_MAX);
         for (unsigned i = 0; i < count; i++)
             if (strcmp(seen[i], nic) == 0)
-                return refuse(err, nic, "is twice in the bond");
+                return refuse_network(err, nic, "is twice in the bond");
         seen[count++] = nic;
     }
-    return count >= 2 ? 0 : refuse(err, value, "is no bond: two network cards at least, NIC+NIC");
+    return count >= 2
+               ? 0
+               : refuse_network(err, value, "is no bond: two network cards at least, NIC+NIC");
 }
 
 static int check_mode(const char *mode, struct err *err)
@@ -68,9 +70,9 @@ static int check_mode(const char *mode, struct err *err)
     for (size_t i = 0; i < ARRAY_LENGTH(modes); i++)
         if (strcmp(modes[i], mode) == 0)
             return 0;
-    return refuse(err, mode,
-                  "is no bonding mode: active-backup, 802.3ad, balance-rr, balance-xor, "
-                  "broadcast, balance-tlb or balance-alb");
+    return refuse_network(err, mode,
+                          "is no bonding mode: active-backup, 802.3ad, balance-rr, balance-xor, "
+                          "broadcast, balance-tlb or balance-alb");
 }
 
 static int check_vlan(const char *vlan, struct err *err)
@@ -79,7 +81,7 @@ static int check_vlan(const char *vlan, struct err *err)
     unsigned long number = strtoul(vlan, NULL, 10);
 
     if (digits == 0 || digits > 4 || vlan[digits] || vlan[0] == '0' || number > VLAN_MAX)
-        return refuse(err, vlan, "is no VLAN: 1 to 4094");
+        return refuse_network(err, vlan, "is no VLAN: 1 to 4094");
     return 0;
 }
 
@@ -92,7 +94,7 @@ static int check_dns(const char *value, struct err *err)
 
     while ((server = strsep(&rest, "+"))) {
         if (!address_parse(server, &address))
-            return refuse(err, server, "is no address of a DNS server");
+            return refuse_network(err, server, "is no address of a DNS server");
         if (++count > DNS_MAX)
             return err_set(err, ERR_CONF_INVALID, "more than %d DNS servers", DNS_MAX);
     }
@@ -107,13 +109,13 @@ static int check_gateway(const struct net *net, struct err *err)
     if (!net->address.family)
         return err_set(err, ERR_CONF_INVALID, "gateway needs an address; DHCP brings its own");
     if (!address_parse(net->gateway, &gateway))
-        return refuse(err, net->gateway, "is no address of a gateway");
+        return refuse_network(err, net->gateway, "is no address of a gateway");
     link_local = gateway.bytes[0] == 0xfe && (gateway.bytes[1] & 0xc0) == 0x80;
     if (gateway.family != net->address.family || (!(gateway.family == AF_INET6 && link_local) &&
                                                   !address_same_network(&net->address, &gateway)))
-        return refuse(err, net->gateway, "as gateway is not in the address's network");
+        return refuse_network(err, net->gateway, "as gateway is not in the address's network");
     if (memcmp(gateway.bytes, net->address.bytes, sizeof(gateway.bytes)) == 0)
-        return refuse(err, net->gateway, "is both the address and the gateway");
+        return refuse_network(err, net->gateway, "is both the address and the gateway");
     return 0;
 }
 
@@ -129,17 +131,18 @@ static int take_setting(struct net *net, char *setting, struct err *err)
     char *value = strchr(setting, '=');
 
     if (!value)
-        return refuse(err, setting, "is not of the form key=value");
+        return refuse_network(err, setting, "is not of the form key=value");
     *value++ = '\0';
     for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
         if (strcmp(settings[i].key, setting) != 0)
             continue;
         if (*settings[i].value)
-            return refuse(err, setting, "is given twice");
+            return refuse_network(err, setting, "is given twice");
         *settings[i].value = value;
         return 0;
     }
-    return refuse(err, setting, "is not known; there are gateway, dns, vlan, nic, bond, mode");
+    return refuse_network(err, setting,
+                          "is not known; there are gateway, dns, vlan, nic, bond, mode");
 }
 
 static int check_settings(const struct net *net, struct err *err)
@@ -181,9 +184,9 @@ int conf_check_net(char *value, struct err *err)
     rest = copy;
     first = strsep(&rest, ",");
     if (strcmp(first, "dhcp") != 0 && !address_prefix_parse(first, &net.address))
-        return refuse(err, first, "must be dhcp or ADDRESS/PREFIX, such as 192.0.2.10/24");
+        return refuse_network(err, first, "must be dhcp or ADDRESS/PREFIX, such as 192.0.2.10/24");
     if (net.address.family && !address_of_host(&net.address))
-        return refuse(err, first, "is no address that a host can have");
+        return refuse_network(err, first, "is no address that a host can have");
     while ((setting = strsep(&rest, ",")))
         if (take_setting(&net, setting, err) < 0)
             return -1;

@@ -62,7 +62,7 @@ static const struct profile profiles[] = {
      .everywhere = true},
 };
 
-static const struct profile *find(const char *name)
+static const struct profile *profile_find(const char *name)
 {
     for (size_t index = 0; index < ARRAY_LENGTH(profiles); index++)
         if (strcmp(profiles[index].name, name) == 0)
@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 {
     struct err err = {0};
     log_open("confine", LOG_LEVEL_INFO, NULL);
-    const struct profile *profile = argc >= 3 ? find(argv[1]) : NULL;
+    const struct profile *profile = argc >= 3 ? profile_find(argv[1]) : NULL;
     if (!profile || argv[2][0] != '/') {
         fprintf(stderr, "usage: confine xenstored|xenconsoled|sshd /PROGRAM [ARGUMENT...]\n");
         return 2;

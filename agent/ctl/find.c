@@ -9,12 +9,12 @@
 #include <string.h>
 
 /* An exact id or name beats a beginning. The list is kept: the result is a part of it. */
-static const char *find(json_t *list, const char *text, const char *what)
+static const char *find_in(struct control *control, json_t *list, const char *text,
+                           const char *what)
 {
-    static json_t *kept;
-    if (!kept)
-        kept = json_array();
-    json_array_append_new(kept, list);
+    if (!control->kept)
+        control->kept = json_array();
+    json_array_append_new(control->kept, list);
     const json_t *found = NULL, *item;
     unsigned beginnings = 0, names = 0;
     const json_t *named = NULL;
@@ -50,24 +50,30 @@ static const char *find(json_t *list, const char *text, const char *what)
 
 const char *find_slice(struct control *control, const char *text)
 {
-    return uuid_valid(text) ? text : find(control_need(control, "slice.list", NULL), text, "slice");
+    return uuid_valid(text)
+               ? text
+               : find_in(control, control_need(control, "slice.list", NULL), text, "slice");
 }
 
 const char *find_snapshot(struct control *control, const char *slice, const char *text)
 {
     return uuid_valid(text)
                ? text
-               : find(control_need(control, "snapshot.list", json_pack("{s:s}", "slice", slice)),
-                      text, "snapshot");
+               : find_in(control,
+                         control_need(control, "snapshot.list", json_pack("{s:s}", "slice", slice)),
+                         text, "snapshot");
 }
 
 const char *find_volume(struct control *control, const char *text)
 {
-    return uuid_valid(text) ? text
-                            : find(control_need(control, "volume.list", NULL), text, "volume");
+    return uuid_valid(text)
+               ? text
+               : find_in(control, control_need(control, "volume.list", NULL), text, "volume");
 }
 
 const char *find_image(struct control *control, const char *text)
 {
-    return uuid_valid(text) ? text : find(control_need(control, "image.list", NULL), text, "image");
+    return uuid_valid(text)
+               ? text
+               : find_in(control, control_need(control, "image.list", NULL), text, "image");
 }

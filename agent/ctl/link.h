@@ -20,6 +20,7 @@ struct control {
     char *buffer;
     size_t used;
     json_int_t last_id;
+    json_t *kept; /* lists that names were found in: the ids are parts of them */
     /* Notifications that come while an answer is awaited. */
     void (*notified)(struct control *control, const char *method, const json_t *params);
 };

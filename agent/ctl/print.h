@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+/* The member's text; "-" when it has none. */
+const char *printed_text(const json_t *object, const char *name);
 void print_json(const json_t *value);
 void print_status(const json_t *status);
 void print_slices(const json_t *slices);

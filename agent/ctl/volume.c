@@ -4,26 +4,22 @@
 #include "base/ident.h"
 #include "ctl/find.h"
 #include "ctl/link.h"
+#include "ctl/print.h"
 #include "ctl/request.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const char *text(const json_t *object, const char *name)
-{
-    const char *value = json_string_value(json_object_get(object, name));
-    return value ? value : "-";
-}
 
 static void print_volumes(const json_t *volumes)
 {
     const json_t *volume;
     size_t index;
     printf("%-36s  %-20s  %-9s  %9s  %-6s  %s\n", "ID", "NAME", "STATE", "SIZE", "DEVICE", "SLICE");
-    json_array_foreach(volumes, index, volume) printf(
-        "%-36s  %-20s  %-9s  %5lld GiB  %-6s  %s\n", text(volume, "id"), text(volume, "name"),
-        text(volume, "state"), (long long)json_integer_value(json_object_get(volume, "size_gib")),
-        text(volume, "device"), text(volume, "slice"));
+    json_array_foreach(volumes, index, volume)
+        printf("%-36s  %-20s  %-9s  %5lld GiB  %-6s  %s\n", printed_text(volume, "id"),
+               printed_text(volume, "name"), printed_text(volume, "state"),
+               (long long)json_integer_value(json_object_get(volume, "size_gib")),
+               printed_text(volume, "device"), printed_text(volume, "slice"));
 }
 
 static int create(struct control *control, const char *name, const char *size)

@@ -162,7 +162,7 @@ static json_t *outcome(const struct export *export, int result, const struct err
                      "sha256", export->sha256);
 }
 
-static int run(struct wire *wire, struct err *err)
+static int run_export_order(struct wire *wire, struct err *err)
 {
     struct export export = {.volume = -1};
     struct export_options options;
@@ -185,5 +185,5 @@ static int run(struct wire *wire, struct err *err)
 
 int main(void)
 {
-    return order_run("sliced-export", SANDBOX_EXPORT, run);
+    return order_run("sliced-export", SANDBOX_EXPORT, run_export_order);
 }

@@ -20,7 +20,7 @@ int export_put(void *argument, const void *data, size_t length, struct err *err)
     return 0;
 }
 
-static int tell(struct export *export, struct err *err)
+static int tell_progress_made(struct export *export, struct err *err)
 {
     return export->progress ? export->progress(export, export->argument, err) : 0;
 }
@@ -29,7 +29,7 @@ int export_bytes(struct export *export, const void *data, size_t length, struct 
 {
     if (encoder_feed(&export->encoder, data, length, err) < 0)
         return -1;
-    return tell(export, err);
+    return tell_progress_made(export, err);
 }
 
 int export_zeroes(struct export *export, uint64_t length, struct err *err)

@@ -39,7 +39,7 @@ static int dispatch(const struct hotplug *hotplug, const char *script, const cha
 }
 
 /* Where libxl and an operator look for the reason. */
-static void report(const struct hotplug *hotplug, const struct err *err)
+static void report_failure(const struct hotplug *hotplug, const struct err *err)
 {
     fprintf(stderr, "hotplug: %s: %s\n", hotplug->backend, err->message);
     hotplug_write(hotplug, "hotplug-error", err->message, NULL);
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
     }
     int result = dispatch(&hotplug, basename(argv[0]), argv[1], &err);
     if (result < 0)
-        report(&hotplug, &err);
+        report_failure(&hotplug, &err);
     xs_close(hotplug.store);
     return result < 0 ? 1 : 0;
 }

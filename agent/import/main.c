@@ -126,7 +126,7 @@ static json_t *outcome(const struct import *import, int result, const struct err
                      (json_int_t)import->transfer_bytes, "sha256", import->sha256);
 }
 
-static int run(struct wire *wire, struct err *err)
+static int run_import_order(struct wire *wire, struct err *err)
 {
     struct import import = {0};
     struct import_options options;
@@ -154,5 +154,5 @@ static int run(struct wire *wire, struct err *err)
 
 int main(void)
 {
-    return order_run("sliced-import", SANDBOX_IMPORT, run);
+    return order_run("sliced-import", SANDBOX_IMPORT, run_import_order);
 }

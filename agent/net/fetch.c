@@ -75,7 +75,7 @@ static int read_message(struct fetch *fetch, const json_t *message, struct err *
     return set_url(fetch, url, err);
 }
 
-static int tell(struct fetch *fetch, uint64_t now)
+static int tell_fetch(struct fetch *fetch, uint64_t now)
 {
     struct err ignored;
     json_t *message =
@@ -96,7 +96,7 @@ static int progress(void *argument, curl_off_t total, curl_off_t now, curl_off_t
     struct fetch *fetch = argument;
     uint64_t time = monotonic_ms();
     (void)total, (void)now, (void)upload_total, (void)upload_now;
-    if (time >= fetch->told_ms + PROGRESS_MS && tell(fetch, time) != 0)
+    if (time >= fetch->told_ms + PROGRESS_MS && tell_fetch(fetch, time) != 0)
         return err_set(&fetch->failure, ERR_CANCELLED, "the agent ended the transfer");
     fetch->stalled = time >= fetch->active_ms + STALL_MS;
     return fetch->stalled;
@@ -221,8 +221,8 @@ static bool is_final(CURLcode code)
            code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_OUT_OF_MEMORY;
 }
 
-static enum outcome judge(struct fetch *fetch, CURLcode code, const struct tls *tls,
-                          struct err *err)
+static enum outcome judge_fetch(struct fetch *fetch, CURLcode code, const struct tls *tls,
+                                struct err *err)
 {
     if (code == CURLE_OK)
         return judge_status(fetch, err);
@@ -252,7 +252,7 @@ static enum outcome attempt(struct fetch *fetch, struct err *err)
     answer_reset(&fetch->answer);
     set_options(fetch, &tls, headers);
     CURLcode code = curl_easy_perform(fetch->easy);
-    enum outcome outcome = judge(fetch, code, &tls, err);
+    enum outcome outcome = judge_fetch(fetch, code, &tls, err);
     curl_slist_free_all(headers);
     return outcome;
 }
@@ -294,7 +294,7 @@ static int download(struct fetch *fetch, struct err *err)
     }
 }
 
-static int report(struct fetch *fetch, int result, const struct err *failure, struct err *err)
+static int report_fetch(struct fetch *fetch, int result, const struct err *failure, struct err *err)
 {
     json_t *message;
     if (result == 0)
@@ -321,7 +321,7 @@ int net_fetch(struct wire *wire, int output, struct err *err)
     if (result == 0)
         result =
             fetch.easy ? download(&fetch, err) : err_set(err, ERR_INTERNAL, "curl does not start");
-    if (report(&fetch, result, err, &ignored) != 0)
+    if (report_fetch(&fetch, result, err, &ignored) != 0)
         log_warning("%s", ignored.message);
     curl_easy_cleanup(fetch.easy);
     free(fetch.url);

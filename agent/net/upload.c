@@ -90,7 +90,7 @@ static int read_message(struct upload *upload, const json_t *message, struct err
     return read_headers(upload, headers, err);
 }
 
-static int tell(struct upload *upload, uint64_t now)
+static int tell_upload(struct upload *upload, uint64_t now)
 {
     struct err ignored;
     json_t *message =
@@ -139,7 +139,7 @@ static int progress(void *argument, curl_off_t total, curl_off_t now, curl_off_t
         upload->active_ms = time;
     upload->acknowledged = taken;
     upload->sent = (uint64_t)upload_now;
-    if (time >= upload->told_ms + PROGRESS_MS && tell(upload, time) != 0)
+    if (time >= upload->told_ms + PROGRESS_MS && tell_upload(upload, time) != 0)
         return err_set(&upload->failure, ERR_CANCELLED, "the agent ended the transfer");
     upload->stalled = time >= upload->active_ms + upload->stall_seconds * UINT64_C(1000);
     return upload->stalled;
@@ -236,7 +236,8 @@ static int judge_status(const struct upload *upload, long status, struct err *er
 }
 
 /* What the server answered counts for more than how the connection ended after it. */
-static int judge(struct upload *upload, CURLcode code, const struct tls *tls, struct err *err)
+static int judge_upload(struct upload *upload, CURLcode code, const struct tls *tls,
+                        struct err *err)
 {
     long status = 0;
     curl_easy_getinfo(upload->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -272,10 +273,10 @@ static int send_body(struct upload *upload, struct err *err)
     set_options(upload, &tls);
     upload->active_ms = monotonic_ms();
     CURLcode code = curl_easy_perform(upload->easy);
-    return judge(upload, code, &tls, err);
+    return judge_upload(upload, code, &tls, err);
 }
 
-static void report(struct upload *upload, int result, const struct err *failure)
+static void report_upload(struct upload *upload, int result, const struct err *failure)
 {
     struct err err;
     json_t *message =
@@ -297,7 +298,7 @@ int net_upload(struct wire *wire, int input, struct err *err)
     json_decref(message);
     if (result == 0)
         result = send_body(&upload, err);
-    report(&upload, result, err);
+    report_upload(&upload, result, err);
     curl_easy_cleanup(upload.easy);
     curl_slist_free_all(upload.headers);
     free(upload.url);

@@ -33,7 +33,7 @@ static char *read_value(const char *path)
     return text;
 }
 
-static json_t *text_or_null(const char *text)
+static json_t *clean_or_null(const char *text)
 {
     return text[0] ? json_clean_string(text) : json_null();
 }
@@ -42,7 +42,7 @@ static json_t *dmi(const char *sysfs, const char *name)
 {
     CLEANUP_FREE char *path = xasprintf("%s/class/dmi/id/%s", sysfs, name);
     CLEANUP_FREE char *value = read_value(path);
-    return text_or_null(value);
+    return clean_or_null(value);
 }
 
 static json_t *dmi_uuid(const char *sysfs)
@@ -84,7 +84,7 @@ static json_t *nic_json(const char *sysfs, const char *nic)
     if (strlen(mac) != 17)
         return NULL;
     return json_pack("{s:s, s:s, s:b, s:o}", "name", nic, "mac", mac, "link",
-                     strcmp(carrier, "1") == 0, "driver", text_or_null(slash ? slash + 1 : ""));
+                     strcmp(carrier, "1") == 0, "driver", clean_or_null(slash ? slash + 1 : ""));
 }
 
 static int compare_names(const void *left, const void *right)
@@ -148,8 +148,8 @@ static json_t *disk_json(char *line)
         return NULL;
     return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o}", "name", json_clean_string(columns[0]),
                      "size_mib", (json_int_t)strtoll(columns[1], NULL, 10), "state",
-                     json_clean_string(columns[2]), "reason", text_or_null(columns[3]), "model",
-                     text_or_null(columns[4]), "serial", text_or_null(columns[5]));
+                     json_clean_string(columns[2]), "reason", clean_or_null(columns[3]), "model",
+                     clean_or_null(columns[4]), "serial", clean_or_null(columns[5]));
 }
 
 json_t *inventory_disks(const char *run_dir)

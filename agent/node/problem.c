@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-static struct problem *find(struct agent *agent, const char *key)
+static struct problem *problem_find(struct agent *agent, const char *key)
 {
     for (unsigned i = 0; i < agent->problem_count; i++)
         if (strcmp(agent->problems[i].key, key) == 0)
@@ -23,7 +23,7 @@ static struct problem *find(struct agent *agent, const char *key)
 
 void problem_set(struct agent *agent, const char *key, const struct err *error)
 {
-    struct problem *problem = find(agent, key);
+    struct problem *problem = problem_find(agent, key);
     if (problem && problem->error.code == error->code &&
         strcmp(problem->error.message, error->message) == 0)
         return;
@@ -42,7 +42,7 @@ void problem_set(struct agent *agent, const char *key, const struct err *error)
 
 void problem_clear(struct agent *agent, const char *key)
 {
-    struct problem *problem = find(agent, key);
+    struct problem *problem = problem_find(agent, key);
     if (!problem)
         return;
     struct err error = problem->error;

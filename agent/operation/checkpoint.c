@@ -70,7 +70,7 @@ int task_prepare_memory_revert(struct task *task, struct slice *slice,
 
 /* --- While it is at work ---------------------------------------------------------------------- */
 
-static bool find(struct task *task, struct snapshot *snapshot)
+static bool checkpoint_find(struct task *task, struct snapshot *snapshot)
 {
     struct snapshot_args args;
     struct err err;
@@ -79,7 +79,7 @@ static bool find(struct task *task, struct snapshot *snapshot)
                 &err) == 1;
 }
 
-static void put(struct task *task, const struct snapshot *snapshot)
+static void checkpoint_put(struct task *task, const struct snapshot *snapshot)
 {
     struct err err;
     must(store_snapshot_put(task->tasks->config.store, snapshot, &err), &err);
@@ -104,7 +104,7 @@ int task_gate_memory(struct task *task, const struct step *step, struct err *err
     struct capacity capacity;
     struct slice slice;
     struct err store_error;
-    if (!take || find(task, &snapshot))
+    if (!take || checkpoint_find(task, &snapshot))
         return 0;
     if (snapshot_parse(OP_SNAPSHOT_CREATE, task->record.request.args, &args, err) < 0 ||
         task_disk_capacity(task->tasks, &capacity, err) < 0)
@@ -127,7 +127,7 @@ int task_gate_memory(struct task *task, const struct step *step, struct err *err
     copy_text(snapshot.name, sizeof(snapshot.name), args.name);
     copy_text(snapshot.slice, sizeof(snapshot.slice), slice.id);
     slice_free(&slice);
-    put(task, &snapshot);
+    checkpoint_put(task, &snapshot);
     return 0;
 }
 
@@ -136,24 +136,24 @@ void task_memory_saved(struct task *task, const json_t *output)
 {
     const char *crc = json_string_value(json_object_get(output, "memory_crc"));
     struct snapshot snapshot;
-    if (!find(task, &snapshot))
+    if (!checkpoint_find(task, &snapshot))
         return;
     snapshot.created_ms = wall_ms();
     snapshot.memory.mark = (struct memory_mark){.bytes = output_number(output, "memory_bytes"),
                                                 .crc = crc ? strtoull(crc, NULL, 16) : 0};
     json_object_set(task->record.scratch, "memory_mapped_bytes",
                     json_object_get(output, "mapped_bytes"));
-    put(task, &snapshot);
+    checkpoint_put(task, &snapshot);
 }
 
 void task_checkpoint_taken(struct task *task, const json_t *output)
 {
     struct snapshot snapshot;
-    if (!find(task, &snapshot))
+    if (!checkpoint_find(task, &snapshot))
         return;
     snapshot.reserved_bytes = output_number(output, "mapped_bytes") +
                               output_number(task->record.scratch, "memory_mapped_bytes");
-    put(task, &snapshot);
+    checkpoint_put(task, &snapshot);
 }
 
 /* With its memory the slice gets back the shape that it had. */

@@ -1,4 +1,5 @@
 /* image.delete. */
+#include "backend/open.h"
 #include "base/err.h"
 #include "base/ident.h"
 #include "model/image.h"

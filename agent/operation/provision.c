@@ -1,5 +1,6 @@
 /* slice.provision. */
 #include "model/provision.h"
+#include "backend/open.h"
 #include "base/err.h"
 #include "base/memory.h"
 #include "capacity/admit.h"

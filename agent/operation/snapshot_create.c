@@ -1,5 +1,6 @@
 /* snapshot.create, with or without the memory of the slice. */
 #include "backend/backend.h"
+#include "backend/open.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"

@@ -1,4 +1,5 @@
 /* slice.terminate: all that the slice has goes with it. */
+#include "backend/open.h"
 #include "base/err.h"
 #include "model/nic.h"
 #include "model/slice.h"

@@ -1,6 +1,7 @@
 /* Requests on volumes: what is checked and planned before they run, and what the store learns. */
 #include "operation/volume.h"
 
+#include "backend/open.h"
 #include "base/err.h"
 #include "base/memory.h"
 #include "base/text.h"

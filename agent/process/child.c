@@ -57,8 +57,8 @@ static void go_first(void)
 
 /* In the child. Writes the errno value of what failed to `report`, which a successful execve
  * closes. */
-static void run(const char *path, const char *const argv[], int *descriptors, size_t count,
-                int report)
+static void run_child(const char *path, const char *const argv[], int *descriptors, size_t count,
+                      int report)
 {
     static const char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     int null = open("/dev/null", O_RDWR);
@@ -94,7 +94,7 @@ static int spawn(const char *path, const char *const argv[], const int *descript
         int inherited[DESCRIPTORS_MAX] = {wire};
         for (size_t index = 0; index < count; index++)
             inherited[index + 1] = descriptors[index];
-        run(path, argv, inherited, count + 1, report[1]);
+        run_child(path, argv, inherited, count + 1, report[1]);
     }
     int fork_error = errno;
     close(report[1]);

@@ -77,7 +77,7 @@ static const struct option long_options[] = {{"state-dir", 1, NULL, OPTION_STATE
                                              {"help", 0, NULL, OPTION_HELP},
                                              {NULL, 0, NULL, 0}};
 
-static void fail(const char *why, const char *what)
+static void option_wrong(const char *why, const char *what)
 {
     fprintf(stderr, "sliced: %s%s\n%s", why, what, usage);
     exit(2);
@@ -88,7 +88,7 @@ static unsigned number(const char *text, unsigned long least, unsigned long most
     char *end;
     unsigned long value = strtoul(text, &end, 10);
     if (*end || value < least || value > most)
-        fail(why, text);
+        option_wrong(why, text);
     return (unsigned)value;
 }
 
@@ -161,7 +161,7 @@ void options_parse(int argc, char **argv, struct options *options)
             fputs(usage, stdout);
             exit(0);
         } else {
-            fail("wrong option", "");
+            option_wrong("wrong option", "");
         }
     }
     /* On a real node whoever stands there sees what goes on. */
@@ -170,5 +170,5 @@ void options_parse(int argc, char **argv, struct options *options)
     if (!options->kernel_log && strcmp(options->backend, "xen") == 0)
         options->kernel_log = "/dev/kmsg";
     if (optind < argc)
-        fail("unexpected argument ", argv[optind]);
+        option_wrong("unexpected argument ", argv[optind]);
 }

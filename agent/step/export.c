@@ -18,7 +18,7 @@ struct sending {
     bool held; /* the view of the metadata, which could not be given up yet */
 };
 
-static void report(void *argument, int percent)
+static void export_progress(void *argument, int percent)
 {
     struct sending *sending = argument;
     sending->context->progress(sending->context->argument, percent, 0);
@@ -79,7 +79,7 @@ static int send_volume(const struct step *step, struct sending *sending, const c
                                   .since_id = step->export.since_id,
                                   .size_bytes = step->export.volume.bytes,
                                   .created_ms = context->snapshot->created_ms,
-                                  .progress = report,
+                                  .progress = export_progress,
                                   .mapped = let_metadata_go,
                                   .argument = sending};
     int outcome = transfer_export(&job, result, err);

@@ -27,7 +27,7 @@ struct import {
     const char *scratch; /* "" for none */
 };
 
-static bool report(void *argument, uint64_t transferred_bytes, uint64_t total_bytes)
+static bool import_progress(void *argument, uint64_t transferred_bytes, uint64_t total_bytes)
 {
     struct import *import = argument;
     struct storage *storage = &import->context->backend->storage;
@@ -78,7 +78,7 @@ static int transfer(struct step_context *context, const struct target *target,
                            .output = target->output,
                            .scratch = target->scratch,
                            .scratch_bytes = scratch_bytes(target->limit_bytes)};
-    return transfer_image(&job, report, &import, result, err);
+    return transfer_image(&job, import_progress, &import, result, err);
 }
 
 static int import_to(struct step_context *context, const struct target *target, json_t *output,

@@ -31,26 +31,26 @@ struct worker {
 };
 
 /* Without the parent nothing may go on: its successor takes over from what is recorded. */
-static void tell(struct worker *worker, json_t *message)
+static void worker_tell(struct worker *worker, json_t *message)
 {
     if (wire_send(&worker->wire, message, NULL) < 0)
         _exit(1);
     json_decref(message);
 }
 
-static json_t *ask(struct worker *worker, json_t *message)
+static json_t *worker_ask(struct worker *worker, json_t *message)
 {
     json_t *answer;
-    tell(worker, message);
+    worker_tell(worker, message);
     if (wire_receive(&worker->wire, -1, &answer, NULL) != 1)
         _exit(1);
     return answer;
 }
 
-static void report(void *argument, int percent, uint64_t mapped_bytes)
+static void worker_progress(void *argument, int percent, uint64_t mapped_bytes)
 {
-    tell(argument, json_pack("{s:s, s:i, s:I}", "type", "progress", "percent", percent, "mapped",
-                             (json_int_t)mapped_bytes));
+    worker_tell(argument, json_pack("{s:s, s:i, s:I}", "type", "progress", "percent", percent,
+                                    "mapped", (json_int_t)mapped_bytes));
 }
 
 /* true when the step may be tried once more. */
@@ -75,7 +75,7 @@ static int run_step(struct worker *worker, unsigned index, json_t **output, stru
     if (*output)
         json_object_set_new(question, "output", *output);
     *output = NULL;
-    json_t *answer = ask(worker, question);
+    json_t *answer = worker_ask(worker, question);
     const char *code = json_string_value(json_object_get(answer, "code"));
     if (code) {
         err_set(err, err_code_from_name(code), "%s",
@@ -102,7 +102,8 @@ static void undo_step(struct worker *worker, unsigned index)
     const struct step *step = &worker->job->plan->steps[index];
     unsigned tries = 0;
     struct err err;
-    json_t *answer = ask(worker, json_pack("{s:s, s:i}", "type", "undo", "step", (int)index));
+    json_t *answer =
+        worker_ask(worker, json_pack("{s:s, s:i}", "type", "undo", "step", (int)index));
     bool keep = json_is_true(json_object_get(answer, "keep"));
     json_decref(answer);
     if (keep)
@@ -111,9 +112,9 @@ static void undo_step(struct worker *worker, unsigned index)
         if (try_again("undo", step, &tries, &err))
             continue;
         /* The parent starts another worker later, from this step. */
-        json_decref(
-            ask(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "residue", "step", (int)index,
-                                  "code", err_code_name(err.code), "message", err.message)));
+        json_decref(worker_ask(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "residue", "step",
+                                                 (int)index, "code", err_code_name(err.code),
+                                                 "message", err.message)));
         _exit(1);
     }
 }
@@ -125,7 +126,7 @@ static void undo_from(struct worker *worker, unsigned index)
             break;
         undo_step(worker, k);
     }
-    tell(worker, json_pack("{s:s}", "type", "undone"));
+    worker_tell(worker, json_pack("{s:s}", "type", "undone"));
 }
 
 static void run_from(struct worker *worker, unsigned index)
@@ -136,8 +137,8 @@ static void run_from(struct worker *worker, unsigned index)
         if (run_step(worker, k, &output, &err) == 0)
             continue;
         json_t *answer =
-            ask(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "failed", "step", (int)k, "code",
-                                  err_code_name(err.code), "message", err.message));
+            worker_ask(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "failed", "step", (int)k,
+                                         "code", err_code_name(err.code), "message", err.message));
         if (json_is_true(json_object_get(answer, "undo")))
             undo_from(worker, k);
         json_decref(answer);
@@ -146,7 +147,7 @@ static void run_from(struct worker *worker, unsigned index)
     json_t *done = json_pack("{s:s}", "type", "done");
     if (output)
         json_object_set_new(done, "output", output);
-    tell(worker, done);
+    worker_tell(worker, done);
 }
 
 /* Keeps nothing of the parent's but the wire as 3, the lock, which programs that it runs do not
@@ -180,8 +181,9 @@ void worker_run(const struct worker_job *job, int socket)
     wire_init(&worker.wire, 3);
     if (backend_open(&options, &worker.backend, &err) < 0) {
         log_error("a worker cannot open the backend: %s", err.message);
-        json_decref(ask(&worker, json_pack("{s:s, s:s, s:s}", "type", "closed", "code",
-                                           err_code_name(err.code), "message", err.message)));
+        json_decref(
+            worker_ask(&worker, json_pack("{s:s, s:s, s:s}", "type", "closed", "code",
+                                          err_code_name(err.code), "message", err.message)));
         _exit(1);
     }
     worker.context =
@@ -195,7 +197,7 @@ void worker_run(const struct worker_job *job, int socket)
                               .snapshot = job->more.has_snapshot ? &job->more.snapshot : NULL,
                               .output = output,
                               .ca = job->ca,
-                              .progress = report,
+                              .progress = worker_progress,
                               .argument = &worker};
     if (job->undoing)
         undo_from(&worker, job->step);

@@ -36,6 +36,7 @@ struct store {
     bool unsynced;  /* the outermost transaction does not wait for the disk */
     bool aborted;   /* all was rolled back, and an outer store_begin has not heard of it */
     struct slice_cache cache;
+    struct commit_watch watch;
 };
 
 /* wal.c: when the store is open. */

@@ -47,11 +47,6 @@ void outbox_listen(struct outbox *outbox, outbox_listener *listener, void *conte
     outbox->context = context;
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text && text[0] ? json_string(text) : json_null();
-}
-
 json_t *outbox_error(const struct err *error, const char *console)
 {
     json_t *object = err_to_json(error);
@@ -82,10 +77,10 @@ void outbox_add(struct outbox *outbox, const struct event *event)
     time_format(wall_ms(), time);
     json_t *object = json_object();
     json_object_set_new(object, "time", json_string(time));
-    json_object_set_new(object, "request", text_or_null(event->request));
-    json_object_set_new(object, "slice", text_or_null(event->slice));
+    json_object_set_new(object, "request", json_string_or_null(event->request));
+    json_object_set_new(object, "slice", json_string_or_null(event->slice));
     json_object_set_new(object, "type", json_string(event->type));
-    json_object_set_new(object, "step", text_or_null(event->step));
+    json_object_set_new(object, "step", json_string_or_null(event->step));
     json_object_set_new(object, "progress",
                         event->has_progress ? json_integer(event->progress) : json_null());
     json_object_set_new(object, "result", event->result ? json_incref(event->result) : json_null());

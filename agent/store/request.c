@@ -29,7 +29,7 @@ int store_request_add(struct store *store, const struct request *request, bool i
     return changed;
 }
 
-static char *text_or_null(const json_t *value)
+static char *dumped_or_null(const json_t *value)
 {
     return value ? json_text(value) : NULL;
 }
@@ -37,8 +37,8 @@ static char *text_or_null(const json_t *value)
 /* What was asked for is of no use any more when the request has ended, and may be large. */
 int store_request_update(struct store *store, const struct request_record *record, struct err *err)
 {
-    CLEANUP_FREE char *scratch = text_or_null(record->scratch);
-    CLEANUP_FREE char *result = text_or_null(record->result);
+    CLEANUP_FREE char *scratch = dumped_or_null(record->scratch);
+    CLEANUP_FREE char *result = dumped_or_null(record->result);
     bool failed = record->error.code != ERR_NONE, ended = record->phase >= REQUEST_DONE;
     int changed;
 

@@ -28,6 +28,14 @@ struct store;
 int store_open(const char *path, struct store **store, struct err *err);
 void store_close(struct store *store);
 
+/* Who is told just before and after each commit, for tests that interrupt the agent there. */
+struct commit_watch {
+    void (*before)(void *context);
+    void (*after)(void *context);
+    void *context;
+};
+void store_watch_commits(struct store *store, const struct commit_watch *watch);
+
 /* The inner ones of those that nest are written with the outermost, and can be rolled back
  * alone. */
 int store_begin(struct store *store, struct err *err);

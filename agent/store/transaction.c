@@ -76,3 +76,26 @@ void store_rollback(struct store *store)
     store->aborted = store->depth > 0 && sqlite3_get_autocommit(store->database);
     end(store, NULL);
 }
+
+static int before_commit(void *context)
+{
+    const struct store *store = context;
+    store->watch.before(store->watch.context);
+    return 0;
+}
+
+static int after_commit(void *context, sqlite3 *database, const char *name, int pages)
+{
+    const struct store *store = context;
+    store->watch.after(store->watch.context);
+    if (pages >= STORE_LOG_PAGES) /* as SQLite does by itself, which the hook replaces */
+        sqlite3_wal_checkpoint(database, name);
+    return SQLITE_OK;
+}
+
+void store_watch_commits(struct store *store, const struct commit_watch *watch)
+{
+    store->watch = *watch;
+    sqlite3_commit_hook(store->database, before_commit, store);
+    sqlite3_wal_hook(store->database, after_commit, store);
+}

@@ -1,6 +1,7 @@
 /* How a request begins: its plan is made and recorded, then a worker carries it out. */
 #include "task/begin.h"
 
+#include "backend/open.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "model/nic.h"

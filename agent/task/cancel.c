@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-static struct task *find(struct tasks *tasks, const char *id)
+static struct task *task_by_id(struct tasks *tasks, const char *id)
 {
     for (struct task *task = tasks->first; task; task = task->next)
         if (strcmp(task->record.request.id, id) == 0)
@@ -57,7 +57,7 @@ int task_cancel(struct task *task, struct err *err)
     struct err cancelled;
     if (cancel_parse(task->record.request.args, id, err) < 0)
         return -1;
-    struct task *target = find(tasks, id);
+    struct task *target = task_by_id(tasks, id);
     if (!target || target == task || target->record.internal)
         return refuse_absent(tasks, id, err);
     if (target->record.phase == REQUEST_UNDOING && target->record.error.code == ERR_CANCELLED)

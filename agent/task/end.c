@@ -26,7 +26,7 @@
 #define RESULTS_LOOK_BYTES (1u << 20)
 
 /* In this order: the store notes the event's number. */
-static void tell(struct tasks *tasks, const struct request_record *record)
+static void tell_end(struct tasks *tasks, const struct request_record *record)
 {
     bool failed = record->phase == REQUEST_FAILED;
     struct err err;
@@ -49,7 +49,7 @@ void task_record_end(struct task *task, const struct err *error, json_t *result)
     if (record->internal)
         must(store_request_update(tasks->config.store, record, &err), &err);
     else
-        tell(tasks, record);
+        tell_end(tasks, record);
     if (++tasks->ended % TRIM_EVERY == 0)
         must(store_requests_trim(tasks->config.store, REQUESTS_KEPT, REQUESTS_UNTOLD_MAX, &err),
              &err);
@@ -83,7 +83,7 @@ void tasks_repeat_end(struct tasks *tasks, const char *id)
         return;
     if (record.phase >= REQUEST_DONE && !record.internal && !end_waits(tasks, &record)) {
         must(store_begin(tasks->config.store, &err), &err);
-        tell(tasks, &record);
+        tell_end(tasks, &record);
         must(store_commit(tasks->config.store, &err), &err);
     }
     request_record_free(&record);

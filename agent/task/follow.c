@@ -60,7 +60,7 @@ static bool may_tell(struct task *task)
 }
 
 /* The event and the place behind it are one transaction: after a crash it goes on from there. */
-static void tell(struct task *task)
+static void tell_console(struct task *task)
 {
     const struct tasks_config *config = &task->tasks->config;
     json_t *scratch = task->record.scratch;
@@ -88,7 +88,7 @@ static void tell(struct task *task)
 
 void task_console_end(struct task *task, const struct err *error)
 {
-    tell(task);
+    tell_console(task);
     task_finish(task, error);
 }
 
@@ -101,7 +101,7 @@ static void tick(void *context)
         task_console_end(task, NULL);
         return;
     }
-    tell(task);
+    tell_console(task);
     uint64_t left = task->follows_to - now;
     task->timer = loop_timer(task->tasks->config.loop,
                              left < EVENT_INTERVAL_MS ? left : EVENT_INTERVAL_MS, tick, task);

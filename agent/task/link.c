@@ -2,6 +2,7 @@
  * how it ends. */
 #include "task/link.h"
 
+#include "backend/open.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -145,7 +146,7 @@ static void on_done(struct task *task, const json_t *output)
 
 /* Also past the point of no return what can be undone is undone (the worker stops where it cannot
  * be); a plan without any way back stays where it is, and can be asked for again. */
-static void fail(struct task *task, const struct err *error)
+static void worker_failed(struct task *task, const struct err *error)
 {
     task->record.error = *error;
     if (task->plan.forward_from > 0) {
@@ -241,7 +242,7 @@ static bool on_message(struct task *task, const json_t *message)
                            (uint64_t)json_integer_value(json_object_get(message, "mapped")));
     } else if (strcmp(type, "failed") == 0) {
         bool undo = task->plan.forward_from > 0;
-        fail(task, &error);
+        worker_failed(task, &error);
         return undo;
     } else if (strcmp(type, "closed") == 0) {
         on_closed(task, &error);

@@ -100,7 +100,7 @@ static void make_way(struct tasks *tasks, struct task *terminate)
     }
 }
 
-static void refuse(struct tasks *tasks, const json_t *object, const struct err *error)
+static void refuse_request(struct tasks *tasks, const json_t *object, const struct err *error)
 {
     const char *id = json_string_value(json_object_get(object, "id"));
     const char *slice = json_string_value(json_object_get(object, "slice"));
@@ -119,7 +119,7 @@ int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struc
     struct err store_error;
     if (request_parse(object, &record.request, err) < 0) {
         if (!internal)
-            refuse(tasks, object, err);
+            refuse_request(tasks, object, err);
         return -1;
     }
     /* The record and its event are one change: a request that was accepted has said so. */

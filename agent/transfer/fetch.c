@@ -66,11 +66,6 @@ static const char *format_name(const struct transfer *transfer)
     return transfer->kernel ? "kernel" : names[transfer->format];
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text && text[0] != '\0' ? json_string(text) : json_null();
-}
-
 static json_t *bytes_or_null(uint64_t bytes)
 {
     return bytes != 0 ? json_integer((json_int_t)bytes) : json_null();
@@ -89,16 +84,17 @@ static uint64_t transfer_limit(const struct transfer *transfer)
 static int send_orders(struct state *state, struct err *err)
 {
     const struct transfer *transfer = state->transfer;
-    CLEANUP_JSON json_t *fetch = json_pack(
-        "{s:s, s:s, s:o, s:o, s:I}", "type", "fetch", "url", transfer->url, "ca",
-        text_or_null(transfer->ca), "transfer_bytes", bytes_or_null(transfer->transfer_bytes),
-        "limit_bytes", (json_int_t)transfer_limit(transfer));
+    CLEANUP_JSON json_t *fetch =
+        json_pack("{s:s, s:s, s:o, s:o, s:I}", "type", "fetch", "url", transfer->url, "ca",
+                  json_string_or_null(transfer->ca), "transfer_bytes",
+                  bytes_or_null(transfer->transfer_bytes), "limit_bytes",
+                  (json_int_t)transfer_limit(transfer));
     CLEANUP_JSON json_t *import = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:I, s:o}", "type", "import", "format", format_name(transfer),
         "compression", compression_name(transfer->compression), "sha256",
-        text_or_null(transfer->sha256), "transfer_bytes", bytes_or_null(transfer->transfer_bytes),
-        "limit_bytes", (json_int_t)transfer->limit_bytes, "scratch_bytes",
-        bytes_or_null(transfer->scratch >= 0 ? transfer->scratch_bytes : 0));
+        json_string_or_null(transfer->sha256), "transfer_bytes",
+        bytes_or_null(transfer->transfer_bytes), "limit_bytes", (json_int_t)transfer->limit_bytes,
+        "scratch_bytes", bytes_or_null(transfer->scratch >= 0 ? transfer->scratch_bytes : 0));
     if (!fetch || !import)
         return err_set(err, ERR_INVALID_ARGUMENT, "the image's URL is not valid UTF-8");
     if (wire_send(&state->import.wire, import, err) < 0)
@@ -170,7 +166,7 @@ static bool is_over(const struct state *state)
     return state->net.ended && state->import.ended;
 }
 
-static int judge(const struct state *state, struct transfer_result *result, struct err *err)
+static int judge_import(const struct state *state, struct transfer_result *result, struct err *err)
 {
     /* A stream that net could not finish looks truncated to import: net knows the cause. */
     const struct side *culprit = NULL;
@@ -204,7 +200,8 @@ static int hear_net_out(struct state *state, struct err *err)
     return 0;
 }
 
-static int run(struct state *state, transfer_progress *progress, void *argument, struct err *err)
+static int run_import(struct state *state, transfer_progress *progress, void *argument,
+                      struct err *err)
 {
     const struct transfer *transfer = state->transfer;
     unsigned stall = transfer->stall_seconds != 0 ? transfer->stall_seconds : STALL_SECONDS;
@@ -235,9 +232,9 @@ int transfer_image(const struct transfer *transfer, transfer_progress *progress,
     if (outcome == 0)
         outcome = send_orders(&state, err);
     if (outcome == 0)
-        outcome = run(&state, progress, argument, err);
+        outcome = run_import(&state, progress, argument, err);
     if (outcome == 0)
-        outcome = judge(&state, result, err);
+        outcome = judge_import(&state, result, err);
     side_stop(&state.net);
     side_stop(&state.import);
     return outcome;

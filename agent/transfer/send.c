@@ -182,7 +182,8 @@ static bool is_over(const struct state *state)
     return state->export.ended && heard;
 }
 
-static int judge(const struct state *state, struct transfer_export_result *result, struct err *err)
+static int judge_export(const struct state *state, struct transfer_export_result *result,
+                        struct err *err)
 {
     const struct side *culprit = NULL;
     if (side_failed(&state->net) && state->net.err.code != ERR_CANCELLED)
@@ -202,7 +203,7 @@ static int judge(const struct state *state, struct transfer_export_result *resul
     return 0;
 }
 
-static void report(const struct state *state)
+static void log_export(const struct state *state)
 {
     const struct transfer_export *job = state->job;
     int percent = (int)(100.0 * (double)state->done / (double)job->size_bytes);
@@ -210,7 +211,7 @@ static void report(const struct state *state)
         job->progress(job->argument, percent < 100 ? percent : 100);
 }
 
-static int run(struct state *state, struct err *err)
+static int run_export(struct state *state, struct err *err)
 {
     struct side *const sides[] = {&state->export, &state->net};
     unsigned stall = state->job->args->stall_seconds;
@@ -220,7 +221,7 @@ static int run(struct state *state, struct err *err)
     while (!is_over(state)) {
         uint64_t now = monotonic_ms();
         if (now >= next_tick) {
-            report(state);
+            log_export(state);
             next_tick = now + SIDE_TICK_MS;
         }
         if (now >= state->moved_ms + patience_ms)
@@ -239,9 +240,9 @@ int transfer_export(const struct transfer_export *job, struct transfer_export_re
     struct state state = {.job = job, .export = SIDE_NONE, .net = SIDE_NONE, .pipe = {-1, -1}};
     int outcome = start_export(&state, err);
     if (outcome == 0)
-        outcome = run(&state, err);
+        outcome = run_export(&state, err);
     if (outcome == 0)
-        outcome = judge(&state, result, err);
+        outcome = judge_export(&state, result, err);
     /* Net first: the end of a pipe is not to look like the end of the stream. */
     side_stop(&state.net);
     side_stop(&state.export);

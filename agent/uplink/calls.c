@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/ident.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "node/agent.h"
@@ -81,12 +82,6 @@ bool uplink_body(struct agent *agent, enum controller_call call, json_t **body, 
 
 /* --- In --------------------------------------------------------------------------------------- */
 
-static const char *text(const json_t *object, const char *name)
-{
-    const char *value = json_string_value(json_object_get(object, name));
-    return value ? value : "";
-}
-
 static void note_issue(struct agent *agent)
 {
     char now[32];
@@ -101,15 +96,15 @@ static bool enrolled(struct agent *agent, const json_t *body)
     struct err err;
     char *previous = NULL;
     /* sliced-net has checked this; but it is sliced-net that outside data may have taken over. */
-    if (!uuid_valid(text(body, "node_id")) || !text(body, "certificate")[0] ||
-        !text(body, "ca")[0]) {
+    if (!uuid_valid(json_member_text(body, "node_id")) ||
+        !json_member_text(body, "certificate")[0] || !json_member_text(body, "ca")[0]) {
         log_error("enrolment brought no proper identity");
         return false;
     }
     must(store_get(agent->store, "node_id", &previous, &err), &err);
-    identity_set(&identity->node_id, text(body, "node_id"));
-    identity_set(&identity->certificate, text(body, "certificate"));
-    identity_set(&identity->ca, text(body, "ca"));
+    identity_set(&identity->node_id, json_member_text(body, "node_id"));
+    identity_set(&identity->certificate, json_member_text(body, "certificate"));
+    identity_set(&identity->ca, json_member_text(body, "ca"));
     identity_set(&identity->controller, agent->conf.controller);
     must(store_begin(agent->store, &err), &err);
     /* Another node's place in its list of requests means nothing here. */
@@ -149,7 +144,7 @@ static uint64_t registered(struct agent *agent, const json_t *body, bool *more)
 /* The requests and the place after them are kept in one transaction: none is lost or met twice. */
 static int take_requests(struct agent *agent, const json_t *body, bool *more)
 {
-    const char *cursor = text(body, "cursor");
+    const char *cursor = json_member_text(body, "cursor");
     json_t *requests = json_object_get(body, "requests"), *request;
     struct err err, refused;
     size_t index;
@@ -172,7 +167,7 @@ static void renewed(struct agent *agent, const json_t *body)
 {
     struct err err;
     agent->uplink->renewing = false;
-    identity_set(&agent->identity.certificate, text(body, "certificate"));
+    identity_set(&agent->identity.certificate, json_member_text(body, "certificate"));
     note_issue(agent);
     if (identity_save(&agent->identity, &err) < 0)
         problem_set(agent, "identity", &err);
@@ -192,7 +187,8 @@ static struct session_input failed(struct agent *agent, enum controller_call cal
     input.final = json_is_false(retry);
     if (json_is_integer(after) && json_integer_value(after) > 0)
         input.retry_after_ms = (uint64_t)json_integer_value(after) * 1000;
-    err_set(&err, err_code_from_name(text(error, "code")), "%s", text(error, "message"));
+    err_set(&err, err_code_from_name(json_member_text(error, "code")), "%s",
+            json_member_text(error, "message"));
     if (call == CALL_EVENTS && input.status == 400 && uplink_events_refused(agent, err.message))
         return (struct session_input){.kind = INPUT_REPLY, .call = call, .more = true};
     /* When the controller's certificate seems to be of another time it is the clock that is

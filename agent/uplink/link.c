@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "node/agent.h"
@@ -102,23 +103,19 @@ bool uplink_send(struct agent *agent, json_t *message)
     return sent;
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text[0] ? json_string(text) : json_null();
-}
-
 void uplink_config(struct agent *agent)
 {
     const struct identity *identity = &agent->identity;
     /* Before enrolment the operator's CA or pin; afterwards the CA that enrolment brought, too. */
     CLEANUP_FREE char *ca = xasprintf(
         "%s%s%s", identity->ca, identity->ca[0] && agent->conf.ca[0] ? "\n" : "", agent->conf.ca);
-    uplink_send(agent, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "type", "config",
-                                 "urls", conf_urls(&agent->conf), "ca", text_or_null(ca), "pin",
-                                 text_or_null(identity->ca[0] ? "" : agent->conf.pin), "key",
-                                 text_or_null(identity->key), "certificate",
-                                 text_or_null(identity->certificate), "node_id",
-                                 text_or_null(identity->node_id), "version", agent->version));
+    uplink_send(agent,
+                json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "type", "config", "urls",
+                          conf_urls(&agent->conf), "ca", json_string_or_null(ca), "pin",
+                          json_string_or_null(identity->ca[0] ? "" : agent->conf.pin), "key",
+                          json_string_or_null(identity->key), "certificate",
+                          json_string_or_null(identity->certificate), "node_id",
+                          json_string_or_null(identity->node_id), "version", agent->version));
 }
 
 static void spawn(void *context)

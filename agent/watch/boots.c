@@ -35,7 +35,7 @@ struct boot {
     struct boot *next;
 };
 
-static struct boot *find(const struct agent *agent, const char *slice)
+static struct boot *boot_find(const struct agent *agent, const char *slice)
 {
     struct boot *boot = agent->boots;
     while (boot && strcmp(boot->slice, slice) != 0)
@@ -45,7 +45,7 @@ static struct boot *find(const struct agent *agent, const char *slice)
 
 uint64_t boots_age_ms(const struct agent *agent, const char *slice)
 {
-    const struct boot *boot = find(agent, slice);
+    const struct boot *boot = boot_find(agent, slice);
     return boot ? monotonic_ms() - boot->started_ms : UINT64_MAX;
 }
 
@@ -55,8 +55,8 @@ static bool is_over(const struct boot *boot)
     return boot->decided || monotonic_ms() - boot->started_ms >= WATCH_MS;
 }
 
-static enum boot_verdict judge(const struct agent *agent, const struct boot *boot, bool ended,
-                               struct err *err)
+static enum boot_verdict boot_judge(const struct agent *agent, const struct boot *boot, bool ended,
+                                    struct err *err)
 {
     CLEANUP_FREE char *text = NULL;
     uint64_t offset = boot->console_from;
@@ -69,8 +69,8 @@ static enum boot_verdict judge(const struct agent *agent, const struct boot *boo
 
 bool boots_failed(const struct agent *agent, const char *slice, struct err *err)
 {
-    const struct boot *boot = find(agent, slice);
-    return boot && !is_over(boot) && judge(agent, boot, true, err) == BOOT_LOADER_FAILED;
+    const struct boot *boot = boot_find(agent, slice);
+    return boot && !is_over(boot) && boot_judge(agent, boot, true, err) == BOOT_LOADER_FAILED;
 }
 
 static bool is_in_state(struct agent *agent, const char *id, enum slice_state state)
@@ -83,7 +83,7 @@ static bool is_in_state(struct agent *agent, const char *id, enum slice_state st
     return same;
 }
 
-static void fail(struct agent *agent, const struct boot *boot, const struct err *error)
+static void boot_fail(struct agent *agent, const struct boot *boot, const struct err *error)
 {
     struct slice slice;
     if (store_slice_find(agent->store, boot->slice, &slice, NULL) != 1)
@@ -113,12 +113,12 @@ static bool look_at(struct agent *agent, struct boot *boot)
         return false;
     if (!is_to_be_judged(agent, boot))
         return true;
-    enum boot_verdict verdict = judge(agent, boot, false, &error);
+    enum boot_verdict verdict = boot_judge(agent, boot, false, &error);
     bool twice = verdict == BOOT_LOADER_FAILED && boot->loader_failed;
     boot->loader_failed = verdict == BOOT_LOADER_FAILED;
     boot->decided = verdict == BOOT_KERNEL_RUNS || twice;
     if (twice)
-        fail(agent, boot, &error);
+        boot_fail(agent, boot, &error);
     return !boot->decided;
 }
 
@@ -136,7 +136,7 @@ static void look(void *context)
 void boots_begin(void *context, const char *slice, uint64_t console_bytes)
 {
     struct agent *agent = context;
-    struct boot *boot = find(agent, slice);
+    struct boot *boot = boot_find(agent, slice);
     if (!boot) {
         boot = xcalloc(1, sizeof(*boot));
         copy_text(boot->slice, sizeof(boot->slice), slice);

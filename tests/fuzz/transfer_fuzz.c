@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (!is_over(&state))
         return 0;
-    if (judge(&state, &result, &err) == 0)
+    if (judge_import(&state, &result, &err) == 0)
         REQUIRE(result.size_bytes >= 1 && result.size_bytes <= transfer.limit_bytes &&
                 hex_valid(result.sha256, 32));
     else

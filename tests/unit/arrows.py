@@ -38,7 +38,7 @@ LIBRARIES = {
     "libxl": {"backend/xen"},
     "xenstore.h": {"backend/xen", "hotplug"},
     "libdevmapper.h": {"backend/thin"},
-    "sqlite3.h": {"store", "backend/sim"},
+    "sqlite3.h": {"store"},
     "curl/": {"net"},
     "mbedtls/": {"net"},
     "nettle/": {"import", "export"},
@@ -50,7 +50,7 @@ LIBRARIES = {
 SYMBOLS = {
     r"libxl_": {"backend/xen"},
     r"dm_task_": {"backend/thin"},
-    r"sqlite3_": {"store", "backend/sim"},
+    r"sqlite3_": {"store"},
     r"curl_": {"net"},
     r"mbedtls_": {"net"},
     r"nettle_": {"import", "export"},

@@ -29,7 +29,6 @@ static int sim_bridge(void *state, const struct nic *nic, char name[static NIC_N
 static void sim_close(void *state)
 {
     struct sim *sim = state;
-    sim_watch_commits(NULL);
     if (sim->watch >= 0)
         close(sim->watch);
     free(sim->folder);
@@ -38,7 +37,6 @@ static void sim_close(void *state)
 
 int backend_open(const struct backend_options *options, struct backend *backend, struct err *err)
 {
-    static pid_t agent;
     static const char *const folders[] = {"", "/domains", "/volumes", "/active"};
     memset(backend, 0, sizeof(*backend));
     if (strcmp(options->kind, "sim") != 0 || !options->sim_dir)
@@ -50,13 +48,10 @@ int backend_open(const struct backend_options *options, struct backend *backend,
         if (mkdir(path, 0700) < 0 && errno != EEXIST)
             return err_errno(err, ERR_INTERNAL, errno, "cannot make %s", path);
     }
-    bool first = !agent;
-    if (first)
-        agent = getpid();
     struct sim *sim = xcalloc(1, sizeof(*sim));
     sim->folder = xstrdup(options->sim_dir);
     sim->console_dir = options->console_dir;
-    sim->agent = agent;
+    sim->agent = options->parent;
     sim->watch = -1;
     if (options->storage)
         sim_storage(sim, &backend->storage);
@@ -69,8 +64,8 @@ int backend_open(const struct backend_options *options, struct backend *backend,
     } else {
         sim_close(sim);
     }
-    if (first)
-        sim_watch_commits(sim);
+    if (options->store && getpid() == options->parent)
+        sim_watch_commits(sim, options->store);
     return 0;
 }
 

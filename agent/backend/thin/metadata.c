@@ -57,7 +57,7 @@ static int held_root(const struct be_thin *thin, uint64_t *root, struct err *err
     return 0;
 }
 
-static int tell(const struct be_thin *thin, const char *message, struct err *err)
+static int tell_pool_once(const struct be_thin *thin, const char *message, struct err *err)
 {
     char name[VOLUME_PATH_BYTES];
     struct mapper_device pool;
@@ -86,7 +86,7 @@ static int release(const struct be_thin *thin, struct err *err)
 
     if (held_root(thin, &root, err) < 0)
         return -1;
-    return root != 0 ? tell(thin, "release_metadata_snap", err) : 0;
+    return root != 0 ? tell_pool_once(thin, "release_metadata_snap", err) : 0;
 }
 
 int be_thin_metadata_close(void *state, struct pool_metadata *metadata, struct err *err)
@@ -112,7 +112,7 @@ int be_thin_metadata_open(void *state, struct pool_metadata *metadata, struct er
     *metadata = (struct pool_metadata){.fd = -1, .lock = -1};
     /* One that is held now was left by a worker that died. */
     if (take_lock(state, path, sizeof(path), &metadata->lock, err) < 0 || release(state, err) < 0 ||
-        tell(state, "reserve_metadata_snap", err) < 0 ||
+        tell_pool_once(state, "reserve_metadata_snap", err) < 0 ||
         held_root(state, &metadata->superblock, err) < 0)
         goto failed;
     if (metadata->superblock == 0) {

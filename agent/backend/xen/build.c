@@ -61,7 +61,7 @@ static int mark_built(struct be_xen *xen, uint32_t domain_id, struct err *err)
 /* --- libxl's configuration -------------------------------------------------------------------- */
 
 /* libxl frees what its structs hold with free(3). */
-static char *text_or_null(const char *text)
+static char *copy_or_null(const char *text)
 {
     return text ? xstrdup(text) : NULL;
 }
@@ -94,8 +94,8 @@ static int fill_general(struct be_xen *xen, const struct domain_config *config,
      * for such a TSC. */
     build->tsc_mode = LIBXL_TSC_MODE_NATIVE;
     build->kernel = xstrdup(config->kernel_path);
-    build->ramdisk = text_or_null(config->ramdisk_path);
-    build->cmdline = text_or_null(config->command_line);
+    build->ramdisk = copy_or_null(config->ramdisk_path);
+    build->cmdline = copy_or_null(config->command_line);
     return 0;
 }
 
