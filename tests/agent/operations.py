@@ -1,5 +1,5 @@
 """Every operation that has work for the backend, once for each way that its plan can look: how to
-prepare it, how to ask for it, and what must be so when it is done. test_every_point.py kills the
+prepare it, how to ask for it, and what must be so when it is done. test_every_moment.py kills the
 agent, fails a step and cancels at each point of each entry; what holds for every operation (nothing
 left over, nothing missing) is audit.py's, so `check` only says what the operation was for."""
 
@@ -54,6 +54,8 @@ class Operation:
     settings: dict[str, Any] = field(default_factory=dict)
     forward: bool = False  # its plan has no way back, or no steps: it cannot be cancelled half way
     lasts: bool = True  # what `check` looks at is still so when the node has lost its power
+    # So many moments come or do not, run by run, because a transfer tells its progress by the clock.
+    varies: int = 0
 
 
 # Operations that change nothing in the backend: there is nothing to be left half done.
