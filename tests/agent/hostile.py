@@ -16,7 +16,7 @@ from node import ROOT
 sys.path.append(str(ROOT / "tests" / "children"))
 
 from certificates import Authority  # noqa: E402
-from server import Request, Server  # noqa: E402
+from server import Request as Request, Server as Server  # noqa: E402 - also for those who import this
 
 REQUESTS_MAX = 1024  # of one poll, by the protocol
 

@@ -13,6 +13,7 @@ import time
 import tty
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ class Person:
     """slicectl at a terminal, or (`piped`) between two pipes."""
 
     def __init__(self, node: Node, *words: str, piped: bool = False) -> None:
-        command = [PROGRAMS / "slicectl", *words]
+        command: list[str | Path] = [PROGRAMS / "slicectl", *words]
         environment = {**os.environ, "SLICENODE_SOCKET": str(node.run / "api.sock")}
         self.master, self.slave = pty.openpty()
         self.before = termios.tcgetattr(self.slave)

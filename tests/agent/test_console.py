@@ -85,8 +85,9 @@ def test_follow(node: Node, slice_id: str) -> None:
 
 
 def test_bad_arguments(node: Node, slice_id: str) -> None:
-    for args in ({"follow_seconds": 0}, {"follow_seconds": 3601}, {"follow_seconds": "1"},
-                 {"follow": True}):
+    wrong: list[dict[str, Any]] = [
+        {"follow_seconds": 0}, {"follow_seconds": 3601}, {"follow_seconds": "1"}, {"follow": True}]
+    for args in wrong:
         with pytest.raises(Refused):
             node.do("slice.console", slice_id, **args)
     with pytest.raises(Refused) as refused:

@@ -216,7 +216,9 @@ def test_bad_requests_of_the_controller(make_node: Callable[..., Node],
     node = enrolled(make_node, controller)
     slice_id = str(uuid.uuid4())
     right = slice_args({"id": str(uuid.uuid4())})
-    for wrong, code in (({"name": "x y"}, "invalid_argument"), ({"hue": 1}, "unknown_field")):
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"name": "x y"}, "invalid_argument"), ({"hue": 1}, "unknown_field")]
+    for wrong, code in changes:
         args = right | wrong
         done = controller.run("request", "slice.provision", "--node", node_id(node), "--slice",
                               slice_id, "--args", json.dumps(args), "--unchecked", "--wait",

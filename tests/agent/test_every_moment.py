@@ -22,6 +22,22 @@ WITHOUT_CALL_AT_FIRST = {"fetch-kernel", "kernel-delete", "checkpoint"}
 Run = Callable[[Bench], object]
 
 
+def killed_at(moment: int, *faults: Fault) -> Run:
+    return lambda bench: bench.kill_at(moment, *faults)
+
+
+def cut_at(moment: int) -> Run:
+    return lambda bench: bench.cut_at(moment)
+
+
+def cancelled_at(moment: int) -> Run:
+    return lambda bench: bench.cancel_at(moment)
+
+
+def failing(*faults: Fault) -> Run:
+    return lambda bench: bench.fail(*faults)
+
+
 class Benches:
     """Several of one operation, so that runs go side by side: most of a run is waiting."""
 
@@ -39,14 +55,16 @@ class Benches:
         if self._undone is None:
             found: list[tuple[Fault, list[str]]] = []
 
-            def fail(bench: Bench, fault: Fault) -> None:
-                undone, moments = bench.fail(fault)
-                if undone:
-                    found.append((fault, moments))
+            def fail(fault: Fault) -> Run:
+                def run(bench: Bench) -> None:
+                    undone, moments = bench.fail(fault)
+                    if undone:
+                        found.append((fault, moments))
+                return run
 
             faults = calls_of(self.moments)
             if faults:
-                self.run({f"{fault} fails": lambda bench, fault=fault: fail(bench, fault) for fault in faults})
+                self.run({f"{fault} fails": fail(fault) for fault in faults})
             self._undone = found
         return self._undone
 
@@ -91,13 +109,13 @@ def test_request_its_plan_and_its_first_step_are_one_commit(benches: Benches) ->
 
 
 def test_killed_at_each_moment(benches: Benches) -> None:
-    died = benches.run({f"killed at {number} {moment}": lambda bench, n=number: bench.kill_at(n)
+    died = benches.run({f"killed at {number} {moment}": killed_at(number)
                         for number, moment in enumerate(benches.moments, 1)})
     assert len(benches.moments) - sum(map(bool, died)) <= benches.all[0].operation.varies
 
 
 def test_power_cut_at_each_moment(benches: Benches) -> None:
-    benches.run({f"power cut at {number} {moment}": lambda bench, n=number: bench.cut_at(n)
+    benches.run({f"power cut at {number} {moment}": cut_at(number)
                  for number, moment in enumerate(benches.moments, 1)})
 
 
@@ -118,19 +136,17 @@ def test_undoing_is_interrupted_too(benches: Benches) -> None:
               if moment == f"+{fault.call}"][fault.nth - 1]
     after = moments[:failed + 1]
     runs: dict[str, Run] = {
-        f"{fault} fails, killed at {number} {moments[number - 1]}":
-        lambda bench, n=number: bench.kill_at(n, fault)
+        f"{fault} fails, killed at {number} {moments[number - 1]}": killed_at(number, fault)
         for number in range(failed + 2, len(moments) + 1)}
     for second in calls_of(moments)[len(calls_of(after)):]:
-        runs[f"{fault} fails and then {second}"] = (
-            lambda bench, second=second: bench.fail(fault, second))
+        runs[f"{fault} fails and then {second}"] = failing(fault, second)
     benches.run(runs)
 
 
 def test_cancelled_at_each_moment(benches: Benches) -> None:
     """Before the point of no return all is taken back, after it the cancelling is refused."""
-    ended = benches.run({f"cancelled at {number} {moment}": lambda bench, n=number:
-                         bench.cancel_at(n) for number, moment in enumerate(benches.moments, 1)})
+    ended = benches.run({f"cancelled at {number} {moment}": cancelled_at(number)
+                         for number, moment in enumerate(benches.moments, 1)})
     assert set(ended) <= {"cancelled", "done"}
     assert "cancelled" in ended or benches.all[0].operation.forward
 

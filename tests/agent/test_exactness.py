@@ -101,7 +101,7 @@ def test_ten_thousand_requests_at_once(release: Node, hostile: Hostile,
     slice_id, other = str(uuid.uuid4()), str(uuid.uuid4())
     release.do("slice.provision", slice_id, **slice_args(small))
     quiet(release, hostile)
-    crowd = []
+    crowd: list[dict[str, Any]] = []
     for number in range(10000):
         request = new_request("slice.console", slice_id, bytes=100)
         if number % 10 == 3:

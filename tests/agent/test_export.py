@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import signal
@@ -89,7 +90,7 @@ def subject(make_node: Callable[..., Node], receiver: Controller,
 
 def unpacked(path: Path, program: str) -> str:
     with subprocess.Popen([program, "-dc", path], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
+        assert isinstance(process.stdout, io.BufferedReader)
         return hashlib.file_digest(process.stdout, "sha256").hexdigest()
 
 
@@ -303,17 +304,18 @@ def test_foreign_certificate(subject: Subject, controller: Controller) -> None:
 
 def test_arguments(subject: Subject) -> None:
     good = "https://127.0.0.1:1/x"
-    for args, code, words in (
-            ({}, "invalid_argument", "url"),
-            ({"url": "http://127.0.0.1/x"}, "invalid_argument", "https"),
-            ({"url": good, "format": "qcow2"}, "invalid_argument", "format"),
-            ({"url": good, "compression": "xz"}, "invalid_argument", "xz"),
-            ({"url": good, "headers": ["Host: x"]}, "invalid_argument", "headers[0]"),
-            ({"url": good, "headers": ["a: b\r\nc: d"]}, "invalid_argument", "headers[0]"),
-            ({"url": good, "more": 1}, "unknown_field", "more"),
-            ({"url": good, "snapshot": str(uuid.uuid4())}, "snapshot_not_found", "no snapshot"),
-            ({"url": good, "since": str(uuid.uuid4()), "format": "vhd"}, "invalid_argument",
-             "since")):
+    wrong: list[tuple[dict[str, Any], str, str]] = [
+        ({}, "invalid_argument", "url"),
+        ({"url": "http://127.0.0.1/x"}, "invalid_argument", "https"),
+        ({"url": good, "format": "qcow2"}, "invalid_argument", "format"),
+        ({"url": good, "compression": "xz"}, "invalid_argument", "xz"),
+        ({"url": good, "headers": ["Host: x"]}, "invalid_argument", "headers[0]"),
+        ({"url": good, "headers": ["a: b\r\nc: d"]}, "invalid_argument", "headers[0]"),
+        ({"url": good, "more": 1}, "unknown_field", "more"),
+        ({"url": good, "snapshot": str(uuid.uuid4())}, "snapshot_not_found", "no snapshot"),
+        ({"url": good, "since": str(uuid.uuid4()), "format": "vhd"}, "invalid_argument",
+         "since")]
+    for args, code, words in wrong:
         error = subject.refused(**args)
         assert error.code == code and words in error.message, (args, error)
 

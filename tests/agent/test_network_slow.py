@@ -136,8 +136,9 @@ def test_images_come_slowly(node: Node, small: dict[str, Any], byte_by_byte: boo
     node.do("slice.provision", str(uuid.uuid4()), **slice_args(small))
     slow = Slow(byte_by_byte)
     server = Server(lambda request: slow.answer(request, DATA[:HALF], DATA[HALF:]))
-    images = [{"id": str(uuid.uuid4()), "url": f"{server.url}/image", "size_bytes": len(DATA),
-               "sha256": hashlib.sha256(DATA).hexdigest()} for _ in range(10)]
+    images: list[dict[str, Any]] = [
+        {"id": str(uuid.uuid4()), "url": f"{server.url}/image", "size_bytes": len(DATA),
+         "sha256": hashlib.sha256(DATA).hexdigest()} for _ in range(10)]
     try:
         fetches = [node.submit("image.fetch", **image) for image in images]
         assert slow.met.wait(60), "the slow transfer is under way"

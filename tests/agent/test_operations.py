@@ -202,7 +202,7 @@ def test_events_of_a_provision_are_complete_and_in_order(node: Node, small: dict
     follower = node.connect()
     follower.call("events.follow")
     slice_id = provision(node, small)
-    events = []
+    events: list[dict[str, Any]] = []
     while not events or events[-1]["type"] != "request.done":
         events.append(follower.receive()["params"])
     follower.close()

@@ -29,8 +29,8 @@ def killed_at_each_point(node: Node, submit: Callable[[], str],
         prepare()
         node.settings(kill_at=node.points() + point, **settings)
         request = submit()
+        assert node.process is not None
         process = node.process
-        assert process is not None
         wait_until(lambda: process.poll() is not None or node_idle(node),
                    "sliced dies or the request ends")
         died = process.poll() is not None

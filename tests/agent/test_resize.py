@@ -131,7 +131,9 @@ def test_bad_input(node: Node, small: dict[str, Any]) -> None:
     assert error.code == "insufficient_disk" and "10241 MiB" in error.message
     assert refused(node, "slice.resize", slice_id, vcpus=5).code == "insufficient_vcpus"
     assert sizes(node, slice_id) == given(node, slice_id) == (1, 128, 2), "all of it or nothing"
-    for args in ({}, {"vcpus": 0}, {"memory_mib": 1}, {"disk_gib": "9"}, {"vcpus": 1 << 40}):
+    wrong: list[dict[str, Any]] = [
+        {}, {"vcpus": 0}, {"memory_mib": 1}, {"disk_gib": "9"}, {"vcpus": 1 << 40}]
+    for args in wrong:
         assert refused(node, "slice.resize", slice_id, **args).code == "invalid_argument"
     assert refused(node, "slice.resize", slice_id, disk=9).code == "unknown_field"
     assert refused(node, "slice.resize", str(uuid.uuid4()), vcpus=1).code == "slice_not_found"

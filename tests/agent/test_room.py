@@ -129,7 +129,8 @@ def test_pool_that_is_used_up_to_its_limit(node: Node, images: Images, cache: li
 
 def test_pool_that_images_cannot_help(node: Node, cache: list[dict[str, Any]]) -> None:
     """Slices or the metadata have used it up: no image goes, and the request is refused."""
-    for mib, settings in ((7, {}), (4, {"metadata_percent": 90})):
+    reasons: list[tuple[int, dict[str, Any]]] = [(7, {}), (4, {"metadata_percent": 90})]
+    for mib, settings in reasons:
         pool_used(node, mib, **settings)
         with pytest.raises(Refused) as refused:  # two of the three could go
             node.do("slice.provision", str(uuid.uuid4()), **slice_args(cache[0]))

@@ -213,8 +213,9 @@ def test_unknown_ids_and_wrong_states(node: Node, small: dict[str, Any]) -> None
     assert refused(node, "volume.create", volume=volume, name="x",
                    size_gib=1).code == "volume_exists"
     assert refused(node, "volume.attach", MISSING, volume=volume).code == "slice_not_found"
-    for op, on, args in (("attach", slice_id, {}), ("detach", None, {}), ("delete", None, {}),
-                         ("resize", None, {"size_gib": 2})):
+    calls: list[tuple[str, str | None, dict[str, Any]]] = [
+        ("attach", slice_id, {}), ("detach", None, {}), ("delete", None, {}), ("resize", None, {"size_gib": 2})]
+    for op, on, args in calls:
         assert refused(node, f"volume.{op}", on, volume=MISSING, **args).code == "volume_not_found"
     attach(node, volume, slice_id)
     error = refused(node, "volume.delete", volume=volume)
@@ -238,8 +239,9 @@ def test_absurd_arguments(node: Node, op: str, args: dict[str, Any]) -> None:
 
 
 def test_slices_where_none_belongs(node: Node) -> None:
-    for op, args in (("create", {"name": "x", "size_gib": 1}), ("resize", {"size_gib": 1}),
-                     ("delete", {})):
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("create", {"name": "x", "size_gib": 1}), ("resize", {"size_gib": 1}), ("delete", {})]
+    for op, args in calls:
         assert refused(node, f"volume.{op}", MISSING, volume=MISSING,
                        **args).code == "invalid_argument"
         assert refused(node, f"volume.{op}", None, volume=MISSING, colour="red",
