@@ -301,6 +301,11 @@ def first_block(data: bytearray, shift: int = 0) -> None:
     struct.pack_into(">I", data, 1540, sector + shift)
 
 
+def first_footer_of_1_mib(data: bytearray) -> None:
+    struct.pack_into(">Q", data, 48, MIB)
+    sign(data, 0, 512, 64)
+
+
 VHD_BAD: list[tuple[str, Change, str, str]] = [
     ("differencing", footer(60, ">I", 4), "image_unsupported", "stand alone"),
     ("fixed at the beginning", footer(60, ">I", 2), "image_corrupt", "type 2"),
@@ -328,8 +333,7 @@ VHD_BAD: list[tuple[str, Change, str, str]] = [
     ("block in a block", lambda data: first_block(data, 1), "image_corrupt", "overlaps"),
     ("no footer", lambda data: data.extend(bytes(512)), "image_corrupt", "footer"),
     ("cut off", lambda data: data.__delitem__(slice(-600, None)), "image_corrupt", "footer"),
-    ("footers differ", lambda data: (struct.pack_into(">Q", data, 48, MIB),
-                                     sign(data, 0, 512, 64))[1], "image_corrupt", "contradicts"),
+    ("footers differ", first_footer_of_1_mib, "image_corrupt", "contradicts"),
     ("nothing but a footer", lambda data: data.__delitem__(slice(512, None)), "image_corrupt",
      "short"),
     ("half a footer", lambda data: data.__delitem__(slice(200, None)), "image_corrupt", "outside"),

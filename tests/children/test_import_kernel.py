@@ -8,6 +8,7 @@ import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_import import MIB, Import, compress, expect_error, image_bytes
@@ -23,7 +24,7 @@ def appended(packed: bytes, data: bytes) -> bytes:
 
 def xz(data: bytes) -> bytes:
     """As Linux' scripts/xz_wrap.sh does it."""
-    filters = [{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2, "dict_size": 32 * MIB}]
+    filters: list[dict[str, Any]] = [{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2, "dict_size": 32 * MIB}]
     return appended(lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters), data)
 
 

@@ -164,5 +164,6 @@ def test_confined_deed(confine: Path, tool: Path, deed: str, daemon: str, shells
 
 
 def test_confine_is_told_what_to_start(confine: Path) -> None:
-    for words in ([], ["xenstored"], ["nobody", "/bin/true"], ["xenstored", "true"]):
+    wrong: list[list[str]] = [[], ["xenstored"], ["nobody", "/bin/true"], ["xenstored", "true"]]
+    for words in wrong:
         assert subprocess.run([confine, *words], capture_output=True).returncode == 2

@@ -156,8 +156,9 @@ def test_connections_of_a_busy_moment_are_closed_again(session: Session, serve: 
     calls: dict[str, Any] = {"requests": {"query": {"wait": 30}}, "events": {"body": {"events": []}},
                              "status": {"body": {}}, "certificate": {"body": {"csr": "..."}}}
     together = threading.Barrier(len(calls))
-    answers = {"requests": {"requests": [], "cursor": "c"}, "events": {"acknowledged": 1}, "status": {},
-               "certificate": {"certificate": identity["certificate"]}}
+    answers: dict[str, dict[str, Any]] = {
+        "requests": {"requests": [], "cursor": "c"}, "events": {"acknowledged": 1}, "status": {},
+        "certificate": {"certificate": identity["certificate"]}}
 
     def respond(request: Request) -> None:
         together.wait(20)

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from certificates import Authority
@@ -52,8 +53,8 @@ class Runner:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         return self.process
 
-    def run(self, url: str, **options: object) -> str:
-        process = self.start(url, **options)  # type: ignore[arg-type]
+    def run(self, url: str, **options: Any) -> str:
+        process = self.start(url, **options)
         output, errors = process.communicate(timeout=90)
         assert process.returncode == 0, errors
         self.errors = errors

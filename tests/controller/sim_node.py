@@ -93,8 +93,8 @@ class SimNode(threading.Thread):
             return None
         if op == "image.fetch":
             self.images[args["id"]] = args.get("kind", "disk")
-            state = {"id": args["id"], "state": "ready", "kind": args.get("kind", "disk")}
-            told.append(self.node.event("image.state", result=state, request=request["id"]))
+            image = {"id": args["id"], "state": "ready", "kind": args.get("kind", "disk")}
+            told.append(self.node.event("image.state", result=image, request=request["id"]))
             return None
         if op == "image.delete":
             if self.images.pop(args["id"], None) is None:

@@ -28,7 +28,7 @@ def personalise(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def extracted(iso: Path, path: str, folder: Path) -> bytes:
     target = folder / Path(path).name
-    command = ["xorriso", "-osirrox", "on", "-indev", iso, "-extract", path, target]
+    command: list[str | Path] = ["xorriso", "-osirrox", "on", "-indev", iso, "-extract", path, target]
     subprocess.run(command, check=True, capture_output=True)
     return target.read_bytes()
 

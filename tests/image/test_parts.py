@@ -155,6 +155,15 @@ def test_what_is_packed_is_what_was_built(tmp_path: Path) -> None:
 
 # --- Recipes --------------------------------------------------------------------------------------
 
+def copy_to(folder: Path, *names: str) -> None:
+    """Copies these of the repository's files and folders."""
+    for name in names:
+        if (REPOSITORY / name).is_dir():
+            shutil.copytree(REPOSITORY / name, folder / name)
+        else:
+            shutil.copyfile(REPOSITORY / name, folder / name)
+
+
 def rules(tree: Path) -> str:
     make("-s", "out/recipes.mk", folder=tree)
     return (tree / "out" / "recipes.mk").read_text()
@@ -162,9 +171,7 @@ def rules(tree: Path) -> str:
 
 @pytest.mark.parametrize("path", ["hv/xen/new.patch", "hv/linux/patches/new.patch"])
 def test_a_new_patch_is_noticed_and_one_that_went(tmp_path: Path, path: str) -> None:
-    for name in ("Makefile", "scripts", "hv", "initramfs"):
-        copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copyfile
-        copy(REPOSITORY / name, tmp_path / name)
+    copy_to(tmp_path, "Makefile", "scripts", "hv", "initramfs")
     assert path not in rules(tmp_path)
     (tmp_path / path).write_text("")
     assert path in rules(tmp_path)
@@ -186,8 +193,6 @@ def test_what_was_removed_is_made_again(tmp_path: Path, artefact: str) -> None:
 def test_a_folder_with_a_space_is_refused(tmp_path: Path) -> None:
     tree = tmp_path / "a folder"
     tree.mkdir()
-    for name in ("Makefile", "scripts"):
-        copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copyfile
-        copy(REPOSITORY / name, tree / name)
+    copy_to(tree, "Makefile", "scripts")
     done = subprocess.run(["make", "help"], cwd=tree, capture_output=True, text=True)
     assert done.returncode != 0 and "has a space in its name" in done.stderr
