@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from archive import Pinned
@@ -167,10 +169,10 @@ def test_make_fetches_all_before_it_builds(world: World) -> None:
     assert not (world.tree.folder / "out" / "stamp" / "alpha").exists()
 
 
-def test_make_in_a_path_with_spaces(make_world: object) -> None:
+def test_make_in_a_path_with_spaces(make_world: Callable[..., World]) -> None:
     """gcwnow/buildroot#11, linuxwacom/input-wacom#129: make and kbuild cannot do blanks in paths. It works, or one
     sentence says so before anything is fetched; not half."""
-    world: World = make_world("a tree with spaces")  # type: ignore[operator]
+    world = make_world("a tree with spaces")
     result = world.tree.run("make", "pkgs")
     if result.code == 0:
         assert installed(world) == "alpha 1.2.3\n"
@@ -180,9 +182,9 @@ def test_make_in_a_path_with_spaces(make_world: object) -> None:
         assert not world.mirror.asked()
 
 
-def test_fetch_in_a_path_with_spaces(make_world: object) -> None:
+def test_fetch_in_a_path_with_spaces(make_world: Callable[..., World]) -> None:
     """Tree, cache and places."""
-    world: World = make_world("a tree with spaces")  # type: ignore[operator]
+    world = make_world("a tree with spaces")
     world.tree.cache = world.folder / "a cache"
     place = world.place([world.beta], "place-without")
     (world.folder / "a link").symlink_to(place)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archive import DAY, Pinned
-from faults import Request, honest, in_turn, redirect, status
+from faults import Fault, Request, honest, in_turn, redirect, status
 from server import Server
 from world import World
 
@@ -180,7 +180,7 @@ def test_a_mirror_with_slashes_and_a_prefix(world: World) -> None:
     assert world.all_there()
 
 
-def only_form(form: str) -> object:
+def only_form(form: str) -> Fault:
     def fault(request: Request) -> None:
         plus = {"plain": "+", "upper": "%2B", "lower": "%2b"}[form]
         if "+" in request.path and plus not in request.target:
@@ -193,7 +193,7 @@ def only_form(form: str) -> object:
 @pytest.mark.parametrize("form", ["plain", "lower"])
 def test_a_plus_in_a_path(world: World, form: str) -> None:
     """Object stores take + for a space, others refuse %2b: aptly-dev/aptly#98, apt-mirror/apt-mirror#170."""
-    world.mirror.fault("*/pool/*", only_form(form))  # type: ignore[arg-type]
+    world.mirror.fault("*/pool/*", only_form(form))
     world.tree.fetched()
     assert world.all_there()
     assert not world.snapshot.asked()

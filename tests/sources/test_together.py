@@ -94,7 +94,7 @@ def test_a_slow_file_does_not_hold_up_the_other_build(world: World) -> None:
 # --- Interrupted --------------------------------------------------------------------------------------
 
 MOMENTS = ["index", "before headers", "in the middle", "at the end"]
-INTERRUPTED = [(moment, signal.SIGKILL) for moment in MOMENTS]
+INTERRUPTED: list[tuple[str, signal.Signals]] = [(moment, signal.SIGKILL) for moment in MOMENTS]
 INTERRUPTED += [("index", signal.SIGINT), ("in the middle", signal.SIGINT), ("index", signal.SIGTERM),
                 ("in the middle", signal.SIGTERM), ("in the middle", signal.SIGHUP)]
 

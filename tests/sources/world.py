@@ -10,7 +10,7 @@ from pathlib import Path
 
 from archive import Archive, Pinned, place, security_archive
 from openpgp import Key
-from server import Server
+from server import Route, Server
 from tree import Tree, host_suite
 
 ALPHA, BETA, GUESTLIB = "1.2.3-1", "20250101+deb13u1", "1:3.0~rc1-2+b1"
@@ -52,9 +52,9 @@ class World:
         self.archive.publish()
         self.security.publish()
 
-    def server(self, **what: object) -> Server:
+    def server(self, folder: Path | None = None, route: Route | None = None) -> Server:
         """A server that is closed at the end."""
-        made = Server(**what)  # type: ignore[arg-type]
+        made = Server(folder, route)
         self.servers.append(made)
         return made
 

@@ -22,6 +22,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 SECTOR = 512
 NBD_MAGIC = b"NBDMAGIC"
@@ -190,7 +191,7 @@ class NbdDisk:
                     pass  # the client's end is how a power cut looks from here
             self.alone.set()
 
-    def _negotiate(self, link: socket.socket, stream) -> bool:
+    def _negotiate(self, link: socket.socket, stream: BinaryIO) -> bool:
         link.sendall(NBD_MAGIC + OPTION_MAGIC + struct.pack(">H", 3))
         stream.read(4)
         while True:
@@ -204,7 +205,7 @@ class NbdDisk:
             if option in (OPTION_GO, OPTION_ABORT):
                 return option == OPTION_GO
 
-    def _transmit(self, link: socket.socket, stream) -> None:
+    def _transmit(self, link: socket.socket, stream: BinaryIO) -> None:
         while True:
             _, flags, command, handle, offset, length = struct.unpack(">IHHQQI", stream.read(28))
             if command == DISCONNECT:

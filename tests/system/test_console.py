@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import threading
 
@@ -22,7 +23,7 @@ class Operator:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        assert self.process.stdout
+        assert isinstance(self.process.stdout, io.BufferedReader)
         while data := self.process.stdout.read1():
             self.seen += data.decode(errors="replace")
 

@@ -7,6 +7,7 @@ import json
 import ssl
 import subprocess
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def use_up(rack: Rack, token: str, folder: Path) -> None:
         assert json.load(answer)["node_id"]
 
 
-def test_wrong_pin_is_refused(nodes, rack: Rack) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_pin_is_refused(nodes: Callable[[str], Node], rack: Rack) -> None:
     wrong = base64.b64encode(bytes(32)).decode()
     token = rack.controller("token", "create").strip()
     node = nodes("wrong-pin")
@@ -50,7 +51,7 @@ def test_wrong_pin_is_refused(nodes, rack: Rack) -> None:  # type: ignore[no-unt
     assert rack.json("nodes") == []
 
 
-def test_used_token_is_refused(nodes, rack: Rack, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_used_token_is_refused(nodes: Callable[[str], Node], rack: Rack, tmp_path: Path) -> None:
     token = rack.controller("token", "create").strip()
     use_up(rack, token, tmp_path)
     node = nodes("used-token")
@@ -59,7 +60,7 @@ def test_used_token_is_refused(nodes, rack: Rack, tmp_path: Path) -> None:  # ty
     assert len(rack.json("nodes")) == 1
 
 
-def test_without_ca_or_pin_nothing_is_sent(nodes, rack: Rack) -> None:  # type: ignore[no-untyped-def]
+def test_without_ca_or_pin_nothing_is_sent(nodes: Callable[[str], Node], rack: Rack) -> None:
     before = rack.json("nodes")
     token = rack.controller("token", "create").strip()
     node = nodes("no-trust")
