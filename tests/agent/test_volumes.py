@@ -168,6 +168,17 @@ def test_detach_of_a_busy_volume(node: Node, small: dict[str, Any]) -> None:
     assert active(node) == set()
 
 
+def test_what_a_killed_worker_had_not_finished_is_no_domain(node: Node, small: dict[str, Any]) -> None:
+    """Seen about once in a hundred power cuts: a file that waits to be renamed held the volume for ever."""
+    slice_id, volume = provision(node, small), create(node)
+    attach(node, volume, slice_id)
+    domain = node.sim / "domains" / slice_id
+    (domain.parent / f"{slice_id}.4711").write_bytes(domain.read_bytes())
+    node.do("slice.stop", slice_id, force=True)
+    assert node.do("volume.detach", volume=volume)["volume"]["state"] == "available"
+    (domain.parent / f"{slice_id}.4711").unlink()
+
+
 def test_resize(node: Node, small: dict[str, Any]) -> None:
     slice_id = provision(node, small)
     volume, free = create(node), free_mib(node)

@@ -5,6 +5,7 @@
 #include "backend/sim/folder.h"
 #include "backend/sim/moment.h"
 #include "base/err.h"
+#include "base/ident.h"
 #include "base/memory.h"
 
 #include <dirent.h>
@@ -59,8 +60,11 @@ bool sim_disk_in_use(struct sim *sim, const char *volume)
     struct dirent *entry;
     bool found = false;
     while (open_folder && !found && (entry = readdir(open_folder))) {
+        /* What a killed worker had not yet renamed to its place is no domain. */
+        if (!uuid_valid(entry->d_name))
+            continue;
         CLEANUP_FREE char *path = sim_domain_path(sim, entry->d_name);
-        json_t *domain = entry->d_name[0] != '.' ? sim_load(path) : NULL;
+        json_t *domain = sim_load(path);
         found = holds(domain, volume);
         json_decref(domain);
     }
