@@ -54,6 +54,8 @@ class Operation:
     settings: dict[str, Any] = field(default_factory=dict)
     forward: bool = False  # its plan has no way back, or no steps: it cannot be cancelled half way
     lasts: bool = True  # what `check` looks at is still so when the node has lost its power
+    # No failing call of the backend leads to an undo: up to its point of no return it makes none, or only asks.
+    never_undone: bool = False
     # So many moments come or do not, run by run, because a transfer tells its progress by the clock.
     varies: int = 0
 
@@ -301,7 +303,7 @@ def _no_volume(world: World) -> None:
 
 
 OPERATIONS = [
-    Operation("provision-fetch", "slice.provision", _image, _provision(), _is_running),
+    Operation("provision-fetch", "slice.provision", _image, _provision(), _is_running, varies=4),
     Operation("provision", "slice.provision", _fetched, _provision(), _is_running),
     Operation("provision-stopped", "slice.provision", _fetched, _provision(desired="stopped"),
               _is_stopped),
@@ -314,10 +316,10 @@ OPERATIONS = [
     Operation("resize-stopped", "slice.resize", _stopped, _slice(vcpus=2, memory_mib=300, disk_gib=3),
               _is_stopped, forward=True),
     Operation("start", "slice.start", _stopped, _slice(), _is_running),
-    Operation("stop", "slice.stop", World.provision, _slice(timeout_seconds=1), _is_stopped),
+    Operation("stop", "slice.stop", World.provision, _slice(timeout_seconds=1), _is_stopped, never_undone=True),
     Operation("stop-force", "slice.stop", World.provision, _slice(force=True), _is_stopped,
               forward=True),
-    Operation("reboot", "slice.reboot", World.provision, _slice(timeout_seconds=1), _is_running),
+    Operation("reboot", "slice.reboot", World.provision, _slice(timeout_seconds=1), _is_running, never_undone=True),
     Operation("pause", "slice.pause", World.provision, _slice(), _is_paused, lasts=False),
     Operation("unpause", "slice.unpause", _paused, _slice(), _is_running),
     Operation("start-paused", "slice.start", _paused, _slice(), _is_running),
@@ -336,9 +338,9 @@ OPERATIONS = [
     Operation("snapshot-delete", "snapshot.delete", _running_changed, _on_snapshot(),
               _has_no_snapshot, forward=True),
     Operation("export", "snapshot.export", _exportable, lambda world: (world.slice, {
-        "snapshot": world.other, "url": receiver().url, "compression": "zstd"}), _exported),
+        "snapshot": world.other, "url": receiver().url, "compression": "zstd"}), _exported, varies=4),
     Operation("export-since", "snapshot.export", _exportable, lambda world: (world.slice, {
-        "snapshot": world.other, "url": receiver().url, "since": world.image["older"]}), _exported),
+        "snapshot": world.other, "url": receiver().url, "since": world.image["older"]}), _exported, varies=4),
     Operation("checkpoint", "snapshot.create", _with_memory, _on_snapshot(name="s", memory=True),
               _has_checkpoint, lasts=False),
     Operation("checkpoint-revert", "snapshot.revert", _checkpoint_passed,
@@ -347,9 +349,9 @@ OPERATIONS = [
               _as_it_was, lasts=False),
     Operation("checkpoint-delete", "snapshot.delete", _checkpoint_passed, _on_snapshot(),
               _has_no_snapshot, forward=True),
-    Operation("fetch", "image.fetch", _image, lambda world: (None, world.image), _image_there),
+    Operation("fetch", "image.fetch", _image, lambda world: (None, world.image), _image_there, varies=4),
     Operation("fetch-kernel", "image.fetch", _kernel,
-              lambda world: (None, {"kind": "kernel", **world.image}), _image_there),
+              lambda world: (None, {"kind": "kernel", **world.image}), _image_there, never_undone=True, varies=4),
     Operation("image-delete", "image.delete", _fetched,
               lambda world: (None, {"id": world.image["id"]}), _nothing, forward=True),
     Operation("kernel-delete", "image.delete", _fetched_kernel,
