@@ -192,11 +192,11 @@ class FakeNode:
         return event(self.seq, kind, **fields)
 
 
-def make_key() -> tuple[str, str]:
+def make_key(subject: str = "/CN=node") -> tuple[str, str]:
     """A private key and a certificate request, both PEM."""
     done = subprocess.run(
         ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-keyout", "-", "-subj", "/CN=node"],
+         "-nodes", "-keyout", "-", "-subj", subject],
         check=True, capture_output=True,
     )  # fmt: skip
     private, mark, request = done.stdout.decode().partition("-----BEGIN CERTIFICATE REQUEST")

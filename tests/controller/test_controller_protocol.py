@@ -109,11 +109,13 @@ def test_expired_token_still_serves_the_node_it_admitted(
     assert node.enroll(token).status == 200
 
 
-@pytest.mark.parametrize("case", ["garbage", "tampered", "weak", "not ascii"])
+@pytest.mark.parametrize("case", ["garbage", "tampered", "tampered and says so", "weak", "not ascii"])
 def test_bad_certificate_request(controller: Controller, tmp_path: Path, case: str) -> None:
     node = FakeNode(controller, tmp_path)
     if case == "tampered":
         node.csr = tampered(node.csr)
+    elif case == "tampered and says so":
+        node.csr = tampered(make_key("/CN=verify OK")[1])
     elif case == "weak":
         done = subprocess.run(
             ["openssl", "req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", "/dev/null",
