@@ -172,6 +172,9 @@ class Archive:
         reasons = [self._servers.out(base) for _, base in mirrors]
         if all(reasons):
             raise SourcesError(f"the mirrors are {reasons[0]}")
+        # apt would wait for each of them once more.
+        if all(self._servers.is_silent(base) for _, base in mirrors):
+            raise SourcesError("the mirrors did not answer for other files")
         if self._settings.keyring != KEYRING and not Path(self._settings.keyring).exists():
             raise SourcesError(f"SLICENODE_KEYRING: there is no {self._settings.keyring}")
         trust = f"[signed-by={self._settings.keyring}] " if Path(self._settings.keyring).exists() else ""

@@ -46,11 +46,13 @@ BROKEN_HTTP2 = {16, 92}
 
 @dataclass(frozen=True)
 class Answer:
-    """How asking one address ended; a `strike` counts against the server, whatever the file was."""
+    """How asking one address ended; a `strike` counts against the server, whatever the file was; `silent`: it never
+    said anything."""
 
     ok: bool
     text: str
     strike: bool = False
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -293,7 +295,7 @@ class Download:
         course.vain = course.vain + 1 if self._size <= before else 0
         unreachable = one.code in UNREACHABLE and not one.got and (one.code != NO_NAME or course.vain > 1)
         if unreachable and not server.has_served() or course.stalls >= STALLS or course.vain >= TRIES:
-            return Answer(False, self._in_words(one), strike=True)
+            return Answer(False, self._in_words(one), strike=True, silent=one.code == 28 and unreachable)
         if one.code in (1, 2, 3, 4, 27, 43, 47):
             return Answer(False, self._in_words(one))
         if one.retry_after.isdigit() and int(one.retry_after) > PATIENCE * self.settings.retry_s:

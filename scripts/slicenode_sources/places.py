@@ -210,10 +210,15 @@ class Places:
             urls.append(f"{base}/archive/{pin.archive}/{pin.date}/{as_apt_writes(pin.path)}")
         for url in urls:
             name, ask = self._remote(url, download)
-            yield name, lambda ask=ask: self._slowly(ask)  # type: ignore[misc]
+            yield name, lambda url=url, ask=ask: self._slowly(url, ask)  # type: ignore[misc]
 
-    def _slowly(self, ask: Callable[[], Answer]) -> Answer:
+    def _slowly(self, url: str, ask: Callable[[], Answer]) -> Answer:
+        # One that is out of order needs no pauses: hundreds of files would wait for each other for minutes.
+        if self._servers.out(url):
+            return ask()
         with self._cache.locked("snapshot", self._calls.stopped):
+            is_asked = not self._servers.out(url)
             answer = ask()
-            time.sleep(self._settings.retry_s / 5)
+            if is_asked:
+                time.sleep(self._settings.retry_s / 5)
             return answer

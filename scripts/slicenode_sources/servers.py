@@ -47,6 +47,7 @@ class Servers:
         self._strikes: dict[str, int] = {}
         self._last: dict[str, str] = {}
         self._served: set[str] = set()
+        self._silent: set[str] = set()
         self._lock = threading.Lock()
 
     def of(self, url: str) -> Server:
@@ -56,11 +57,16 @@ class Servers:
         """Why this server is not asked any more, or nothing."""
         with self._lock:
             server = server_of(url)
-            if self._waited_s.get(server, 0) > self._budget_s:
+            if self._waited_s.get(server, 0) >= self._budget_s:
                 return f"{NOT_ASKED}, {self._waited_s[server]:.0f} s were waited for it in vain: {self._last[server]}"
             if self._strikes.get(server, 0) >= STRIKES:
                 return f"{NOT_ASKED}, it failed {STRIKES} times: {self._last[server]}"
             return ""
+
+    def is_silent(self, url: str) -> bool:
+        """Whether this server took a question and never answered, and has sent no file since."""
+        with self._lock:
+            return server_of(url) in self._silent
 
     def waited(self, url: str, seconds: float, why: str) -> bool:
         """Counts a wait in vain; gives whether it was one too many."""
@@ -68,7 +74,7 @@ class Servers:
             server = server_of(url)
             self._waited_s[server] = self._waited_s.get(server, 0) + seconds
             self._last[server] = why
-            return self._waited_s[server] > self._budget_s
+            return self._waited_s[server] >= self._budget_s
 
     def has_served(self, url: str) -> bool:
         with self._lock:
@@ -79,6 +85,9 @@ class Servers:
             server = server_of(url)
             self._strikes[server] = self._strikes.get(server, 0) + 1 if answer.strike else 0
             self._last[server] = answer.text
+            if answer.silent and server not in self._served:
+                self._silent.add(server)
             if answer.ok:
                 self._served.add(server)
+                self._silent.discard(server)
                 self._waited_s[server] = 0

@@ -192,6 +192,21 @@ def test_all_places_out_of_order(world: World) -> None:
     assert result.seconds < 60
 
 
+def test_all_places_hang_for_many_files(world: World) -> None:
+    """A pause between two questions to the snapshot service is kept only if one was asked: 60 files would take longer
+    than a command may. And apt does not wait for mirrors that are known to be silent."""
+    pins = [world.archive.binary(f"many{number}", "1.0-1") for number in range(60)]
+    world.publish()
+    world.tree.guest(pins)
+    for server in (world.mirror, world.snapshot):
+        server.fault("*", faults.hang)
+    result = world.tree.refused("guest-debian", SLICENODE_STALL_SECONDS="2", SLICENODE_RETRY_SECONDS="10")
+    for pin in pins:
+        assert pin.file in result.text
+    assert world.snapshot.asked() <= 3
+    assert not world.mirror.asked("*/dists/*")
+
+
 def test_a_closed_port(world: World) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
