@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,3 +19,9 @@ def boot_arguments(name: str) -> str:
     """The arguments that every boot path gives to Xen or to Linux, from the file in image/ that lists them."""
     lines = (line.strip() for line in (REPOSITORY / "image" / name).read_text().splitlines())
     return " ".join(line for line in lines if line and not line.startswith("#"))
+
+
+def full_disk(folder: Path, error: Exception) -> str:
+    """What to do, to be put behind an error, if it came of a full disk: programs say so in their own words only."""
+    is_full = "No space left" in str(error) or shutil.disk_usage(folder).free < 1 << 20
+    return f": the disk of {folder} is full: make room, then run make again" if is_full else ""

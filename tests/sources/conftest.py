@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from openpgp import Key
 from tree import make_template
 from world import World
+
+NAMESPACE = ["unshare", "-rm"]
 
 # So that whoever ends the run in the middle leaves no server and no folder behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -50,3 +53,13 @@ def make_world(key: Key, template: Path) -> Iterator[Callable[..., World]]:
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
     return make_world()
+
+
+@pytest.fixture(scope="session")
+def namespace() -> list[str]:
+    """Runs a command as root of a namespace of users and mounts."""
+    tried = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True,
+                           check=False)
+    if tried.returncode != 0:
+        pytest.skip(f"no mount namespace can be made here: {tried.stderr.strip()}")
+    return NAMESPACE

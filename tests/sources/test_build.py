@@ -213,3 +213,50 @@ def test_a_retry_of_make_after_an_interrupted_build(world: World) -> None:
     recipe(world)
     assert build(world).code == 0
     assert installed(world) == "alpha 1.2.5\nsame in all versions\n"
+
+
+def full(folder: str, size: str = "300k") -> list[str]:
+    """Runs a command where this folder lies on a disk of so many bytes."""
+    return ["sh", "-c", f'mkdir -p "$1" && mount -t tmpfs -o size={size} none "$1" && shift && "$@"', "sh", folder]
+
+
+@pytest.mark.parametrize("where", ["the result", "the build", "the unpacking"])
+def test_a_full_disk(world: World, namespace: list[str], where: str) -> None:
+    """The message names the package, the disk and what to do; with room the next run builds."""
+    recipe(world, check="head -c 1000000 /dev/urandom >\"$DESTDIR/sysroot/large\"")
+    out, kept = world.tree.folder / "out", world.tree.cache / "build"
+    if where == "the unpacking":
+        assert build(world).code == 0
+        (out / "stamp" / "alpha").unlink()
+    disk = kept if where == "the result" else out
+    result = world.tree.run("scripts/build-pkg", "initramfs/pkg/alpha", wrap=[*namespace, *full(str(disk))])
+    assert result.code != 0
+    last = result.text.splitlines()[-1]
+    assert "alpha" in last and str(disk) in last and "full" in last and "make room" in last, result.text
+    assert not list(kept.glob("*.zst.*"))
+    assert build(world).code == 0
+    assert (out / "sysroot" / "large").stat().st_size == 1000000
+
+
+def test_a_full_disk_of_the_sbom(world: World, namespace: list[str]) -> None:
+    world.tree.fetched()
+    (world.tree.folder / "LICENSE").write_text("a licence\n" * 100_000)
+    result = world.tree.run("scripts/sbom", wrap=[*namespace, *full(str(world.tree.folder / "out"))])
+    assert result.code == 1 and "Traceback" not in result.text, result.text
+    assert "sbom: " in result.text and "make room" in result.text, result.text
+    assert world.tree.run("scripts/sbom").code == 0
+
+
+def test_a_tar_that_dies_leaves_no_result(world: World) -> None:
+    """The kernel ends programs when memory runs out: half a result must not be kept as a whole one."""
+    recipe(world)
+    programs = world.folder / "programs"
+    programs.mkdir()
+    (programs / "tar").write_text('#!/bin/sh\ncase "$*" in *--owner=0*) echo half; kill -9 $$ ;; esac\n'
+                                  'exec /bin/tar "$@"\n')
+    (programs / "tar").chmod(0o755)
+    result = build(world, PATH=f"{programs}:{world.tree.environment['PATH']}")
+    assert result.code != 0 and "alpha: its result cannot be kept" in result.text, result.text
+    assert not list((world.tree.cache / "build").iterdir())
+    assert build(world).code == 0
+    assert installed(world) == "alpha 1.2.5\nsame in all versions\n"

@@ -14,8 +14,6 @@ from archive import Pinned
 from tree import Tree, ended, kill_all, wait_until
 from world import World
 
-NAMESPACE = ["unshare", "-rm"]
-
 
 def many(world: World, count: int = 10) -> list[Pinned]:
     """The guest made of many packages."""
@@ -182,16 +180,6 @@ def wait_until_or_end(world: World, process: subprocess.Popen[str], requests: in
 
 
 # --- Nowhere to write ---------------------------------------------------------------------------------
-
-@pytest.fixture(scope="session")
-def namespace() -> list[str]:
-    """Runs a command as root of a namespace of users and mounts."""
-    tried = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True,
-                           check=False)
-    if tried.returncode != 0:
-        pytest.skip(f"no mount namespace can be made here: {tried.stderr.strip()}")
-    return NAMESPACE
-
 
 def test_a_full_disk(world: World, namespace: list[str]) -> None:
     """A cache of 70 KiB: the message names it and the reason; with room the next run ends it. The cache's content is
