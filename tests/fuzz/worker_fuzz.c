@@ -30,9 +30,11 @@
 #define fork fuzz_fork
 #define kill fuzz_kill
 #define waitpid fuzz_waitpid
+#define task_put_back fuzz_task_put_back
 static pid_t fuzz_fork(void);
 static int fuzz_kill(pid_t pid, int signal_number);
 static pid_t fuzz_waitpid(pid_t pid, int *status, int options);
+static bool fuzz_task_put_back(struct task *task, const struct err *error);
 #include "../../agent/task/link.c" /* NOLINT */
 #include "../../agent/task/reap.c" /* NOLINT */
 
@@ -82,15 +84,20 @@ void task_finish_begun(struct task *task, const struct err *error)
     task_finish(task, error);
 }
 
-bool task_put_back(struct task *task, const struct err *error)
+static bool fuzz_task_put_back(struct task *task, const struct err *error)
 {
     (void)task;
     (void)error;
     return false;
 }
 
-int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,
-                   struct err *err)
+/* Linked in the place of the node's own (--wrap), which ask a backend. */
+int __wrap_tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,
+                          struct err *err);
+int __wrap_task_disk_capacity(struct tasks *tasks, struct capacity *capacity, struct err *err);
+
+int __wrap_tasks_capacity(struct tasks *tasks, const char *except, struct capacity *capacity,
+                          struct err *err)
 {
     (void)tasks;
     (void)except;
@@ -99,9 +106,9 @@ int tasks_capacity(struct tasks *tasks, const char *except, struct capacity *cap
     return 0;
 }
 
-int task_disk_capacity(struct tasks *tasks, struct capacity *capacity, struct err *err)
+int __wrap_task_disk_capacity(struct tasks *tasks, struct capacity *capacity, struct err *err)
 {
-    return tasks_capacity(tasks, NULL, capacity, err);
+    return __wrap_tasks_capacity(tasks, NULL, capacity, err);
 }
 
 static const char *no_ca(void *context)
