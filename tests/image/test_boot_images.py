@@ -67,6 +67,16 @@ def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
     assert (first / "SHA256SUMS").read_text() == (second / "SHA256SUMS").read_text()
 
 
+def test_a_build_that_ends_in_the_middle_leaves_no_sums(tmp_path: Path) -> None:
+    """make takes SHA256SUMS for a sign that all artefacts are there and belong together."""
+    folder = build_again(tmp_path)
+    (folder / "xen" / "xen.gz").unlink()
+    command: list[str | Path] = [REPOSITORY / "image" / "build", "--out", folder]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert result.returncode == 1 and "xen.gz" in result.stderr
+    assert not (folder / "SHA256SUMS").exists()
+
+
 def test_the_initramfs_is_packed_the_same_without_its_cache(tmp_path: Path) -> None:
     output = tmp_path / "initramfs"
     shutil.copytree(OUT / "initramfs" / "parts", tmp_path / "kept")
