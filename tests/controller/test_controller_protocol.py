@@ -22,7 +22,7 @@ def text_of(certificate: Path) -> str:
         ["openssl", "x509", "-in", str(certificate), "-noout", "-text"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
-    return done.stdout
+    return done.stdout.replace(" = ", "=")  # openssl 3.5 writes names without the spaces
 
 
 def test_enrolment_gives_a_certificate_for_the_node(
@@ -33,7 +33,7 @@ def test_enrolment_gives_a_certificate_for_the_node(
     assert answer.status == 200
     assert answer.body["ca"] == controller.ca_file.read_text()
     printed = text_of(tmp_path / "node.pem")
-    assert f"Subject: CN = {node.id}, O = Slicenode node" in printed
+    assert f"Subject: CN={node.id}, O=Slicenode node" in printed
     assert "CA:FALSE" in printed and "TLS Web Client Authentication" in printed
     row = nodes.find(controller.store, node.id)
     assert row is not None and row["name"] == "rack1-7"
@@ -143,7 +143,7 @@ def test_name_in_the_certificate_request_is_not_believed(
     node = FakeNode(controller, tmp_path / "node", (victim.key_file.read_text(), done.stdout))
     assert node.enroll(controller.token()).status == 200
     assert node.id != victim.id
-    assert f"CN = {node.id}" in text_of(tmp_path / "node" / "node.pem")
+    assert f"CN={node.id}" in text_of(tmp_path / "node" / "node.pem")
     assert "CA:TRUE" not in text_of(tmp_path / "node" / "node.pem")
 
 
