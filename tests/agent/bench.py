@@ -11,7 +11,8 @@ from typing import Any
 
 from audit import Store, audit, summary
 from images import Images
-from node import RELEASE, Connection, Node, Refused, wait_until
+from node import RELEASE, Connection, Node, Refused
+from waiting import wait_until
 from operations import Operation, World
 from view import View, audit_view
 

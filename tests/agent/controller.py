@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from node import ROOT, wait_until
+from node import ROOT
+from waiting import wait_until
 
 PROGRAM = ROOT / "scripts" / "controller"
 

@@ -8,7 +8,8 @@ import socket
 import uuid
 from typing import Any
 
-from node import Connection, Node, slice_args, wait_until
+from node import Connection, Node, slice_args
+from waiting import wait_until
 
 
 def raw(node: Node, data: bytes) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node import PROGRAMS, TIMEOUT, Node, slice_args, wait_until
+from node import PROGRAMS, TIMEOUT, Node, slice_args
+from waiting import wait_until
 
 HINT = "Ctrl-] leaves it"
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from images import Images
-from node import Node, Refused, slice_args, wait_until
+from node import Node, Refused, slice_args
+from waiting import wait_until
 
 MISSING = "00000000-0000-4000-8000-00000000000f"
 

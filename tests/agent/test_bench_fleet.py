@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from node import ROOT, wait_until
+from node import ROOT
+from waiting import wait_until
 
 SECONDS = 240
 FOLDER = re.compile(r"(?:/dev/shm/sn|/tmp/sc)-[^/\0]+")  # of an agent, of a controller

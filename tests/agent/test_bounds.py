@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from controller import Controller
-from node import Node, slice_args, wait_until
+from node import Node, slice_args
+from waiting import wait_until
 from test_controller import enrolled
 from test_domains import new_domain
 

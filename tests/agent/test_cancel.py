@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from audit import audit
 from images import Images
-from node import Node, Refused, slice_args, wait_until
+from node import Node, Refused, slice_args
+from waiting import wait_until
 
 
 def cancel(node: Node, **args: Any) -> None:

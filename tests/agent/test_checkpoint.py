@@ -7,7 +7,8 @@ import uuid
 from typing import Any
 
 import pytest
-from node import Node, Refused, slice_args, wait_until
+from node import Node, Refused, slice_args
+from waiting import wait_until
 
 
 def provision(node: Node, image: dict[str, Any], **changes: Any) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from hostile import Hostile, new_request
-from node import RELEASE, Node, slice_args, wait_until
+from node import RELEASE, Node, slice_args
+from waiting import wait_until
 from test_controller import problem
 from test_network_away import all_arrived, ready, work
 

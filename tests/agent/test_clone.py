@@ -6,7 +6,8 @@ import uuid
 from typing import Any
 
 import pytest
-from node import Node, Refused, slice_args, wait_until
+from node import Node, Refused, slice_args
+from waiting import wait_until
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from controller import Controller
-from node import Connection, Node, Refused, slice_args, wait_until
+from node import Connection, Node, Refused, slice_args
+from waiting import wait_until
 
 KIB = 1 << 10
 

@@ -16,7 +16,8 @@ from typing import Any
 from controller import Controller
 from hostile import Hostile, Request, new_request
 from images import Images
-from node import Node, slice_args, wait_until
+from node import Node, slice_args
+from waiting import wait_until
 
 
 def session(node: Node) -> str:

@@ -7,7 +7,8 @@ import uuid
 from typing import Any
 
 from images import Images
-from node import Connection, Node, slice_args, wait_until
+from node import Connection, Node, slice_args
+from waiting import wait_until
 
 
 def provision(node: Node, image: dict[str, Any], **changes: Any) -> str:

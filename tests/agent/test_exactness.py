@@ -13,7 +13,8 @@ import pytest
 from audit import audit
 from hostile import Hostile, new_request
 from measure import Figures, measure
-from node import RELEASE, Node, slice_args, wait_until
+from node import RELEASE, Node, slice_args
+from waiting import wait_until
 from test_controller import session
 
 CYCLES = int(os.environ.get("CYCLES", "500"))

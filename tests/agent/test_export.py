@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 from controller import Controller
-from node import PROGRAMS, Node, Refused, slice_args, wait_until
+from node import PROGRAMS, Node, Refused, slice_args
+from waiting import wait_until
 from test_controller import enrolled, node_id
 
 SIZE = 1 << 30

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node import Node, Refused, slice_args, wait_until
+from node import Node, Refused, slice_args
+from waiting import wait_until
 
 STATE_MIB = 80
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from audit import Store, audit
-from node import Node, Refused, slice_args, wait_until
+from node import Node, Refused, slice_args
+from waiting import wait_until
 
 
 def failing(call: str, **more: Any) -> dict[str, Any]:

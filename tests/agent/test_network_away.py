@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from audit import Store
 from hostile import Hostile, Request, new_request
-from node import RELEASE, Node, slice_args, wait_until
+from node import RELEASE, Node, slice_args
+from waiting import wait_until
 from test_controller import problem, session
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from audit import audit
 from hostile import Hostile, Request, Server, new_request
-from node import Node, slice_args, wait_until
+from node import Node, slice_args
+from waiting import wait_until
 from test_network_away import all_arrived, connected, work
 
 HALF = 100_000

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from images import Images
-from node import Node, slice_args, wait_until
+from node import Node, slice_args
+from waiting import wait_until
 
 POINTS_MAX = 120
 

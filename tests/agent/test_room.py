@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from images import Images
-from node import Connection, Node, Refused, slice_args, wait_until
+from node import Connection, Node, Refused, slice_args
+from waiting import wait_until
 from test_recovery import killed_at_each_point
 
 MIB = 1 << 20

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from controller import Controller
 from images import Images
-from node import Node, Refused, slice_args, wait_until
+from node import Node, Refused, slice_args
+from waiting import wait_until
 
 GIB = 1 << 30
 

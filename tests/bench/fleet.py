@@ -21,14 +21,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "agent"), str(ROOT / "scripts")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("tests/agent", "tests/common", "scripts")]
 
 import interrupt  # noqa: E402
 from controller import Controller  # noqa: E402
 from figures import show  # noqa: E402
 from machine import available_mib  # noqa: E402
 from measure import memory_kib, processes  # noqa: E402
-from node import RELEASE, Node, wait_until  # noqa: E402
+from node import RELEASE, Node  # noqa: E402
+from waiting import wait_until  # noqa: E402
 from slicenode_controller.state import clock, requests, tokens  # noqa: E402
 from slicenode_controller.state.store import Store  # noqa: E402
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import peers
 from figures import show, show_ratio
-from node import PATIENCE
+from waiting import PATIENCE
 from rack import OpenRack
 
 DATA_BYTES = 256 << 20

@@ -10,7 +10,8 @@ import tarfile
 from pathlib import Path
 
 from machine import available_mib
-from node import PATIENCE, REPOSITORY
+from node import REPOSITORY
+from waiting import PATIENCE
 from rack import OpenRack
 
 FOLDER = "/tmp/peers"

@@ -10,7 +10,7 @@ from pathlib import Path
 import peers
 from boots import boot
 from figures import show, show_ratio
-from node import PATIENCE
+from waiting import PATIENCE
 from rack import OpenRack
 
 MANY = 100

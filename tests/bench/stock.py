@@ -10,7 +10,8 @@ import subprocess
 
 import peers
 from figures import show_ratio
-from node import PATIENCE, REPOSITORY
+from node import REPOSITORY
+from waiting import PATIENCE
 from phases import Runs, ask, start_phases
 from rack import SMALL_KERNEL, OpenRack
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from certificates import Authority
 from helper import PROGRAMS, ROOT, Child
 from server import Responder, Server
 from session import NODE, Session
+
+sys.path.append(str(ROOT / "tests" / "common"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,6 +17,7 @@ from conftest import ServerMaker
 from helper import Child, Message
 from server import Request
 from session import NODE, Session, answer_with
+from waiting import free_port
 
 REGISTERED = {"heartbeat_seconds": 10, "poll_wait_seconds": 30, "acknowledged": 7}
 
@@ -251,12 +252,6 @@ def test_malformed_ca(session: Session, serve: ServerMaker) -> None:
     server = serve(answer_with(200, {}))
     session.configure(server.url, ca="-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----")
     session.error("enroll", "controller_certificate", body={})
-
-
-def free_port() -> int:
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        return int(own.getsockname()[1])
 
 
 def test_connection_refused(session: Session, authority: Authority) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "common")]
 
 from artefacts import Artefacts  # noqa: E402
 from node import REPOSITORY, Node  # noqa: E402

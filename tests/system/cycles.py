@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "common")]
 
 from artefacts import Artefacts  # noqa: E402
 from nbd_rack import NbdRack  # noqa: E402
-from node import PATIENCE, REPOSITORY  # noqa: E402
+from node import REPOSITORY  # noqa: E402
+from waiting import PATIENCE  # noqa: E402
 from offline import OfflineError, OfflineNode  # noqa: E402
 
 DISK_BYTES = 20 << 30

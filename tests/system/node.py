@@ -23,8 +23,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from waiting import PATIENCE
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE = float(os.environ.get("SLICENODE_TEST_PATIENCE", "2"))
 BOOT_SECONDS = 120.0
 # What a console says when waiting any longer is in vain.
 HOPELESS = re.compile(r"Kernel panic|FATAL TRAP|Panic on CPU|not syncing|No bootable device|boot failed", re.IGNORECASE)
@@ -208,21 +209,6 @@ class Node:
         lines = self.console.splitlines()[-40:]
         errors = (self.folder / f"qemu-{self.boots}.log").read_text(errors="replace")
         return "\n".join([f"{self.name}: {what}", f"console ({self.console_path}):", *lines, errors])
-
-
-given_ports: set[int] = set()
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody uses now, and that this process was not given before: it may be bound
-    only later."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in given_ports:
-            given_ports.add(port)
-            return port
 
 
 def ssh_words(key: Path, port: int, user: str, *options: str) -> list[str]:

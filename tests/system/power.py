@@ -23,15 +23,16 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "common")]
 
 from artefacts import Artefacts  # noqa: E402
 from nbd_disk import FLUSH, WRITE  # noqa: E402
 from nbd_rack import NbdRack  # noqa: E402
-from node import PATIENCE, REPOSITORY, die_with_parent, ssh_words  # noqa: E402
+from node import REPOSITORY, die_with_parent, ssh_words  # noqa: E402
 from offline import OfflineError, OfflineNode  # noqa: E402
 from power_model import Asked, ControllerView, DiskCheck, Model, Slice, Tally  # noqa: E402
-from rack import SLICES, wait_until  # noqa: E402
+from rack import SLICES  # noqa: E402
+from waiting import PATIENCE, wait_until  # noqa: E402
 
 DISK_BYTES = 20 << 30
 SLICES_MOST = 3

@@ -15,12 +15,12 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from artefacts import Artefacts
-from node import PATIENCE, REPOSITORY, Node, die_with_parent, free_port, retry_ssh, run_ssh, ssh_words
+from node import REPOSITORY, Node, die_with_parent, retry_ssh, run_ssh, ssh_words
+from waiting import PATIENCE, free_port, wait_until
 from saved import Saved
 
 SLICES = 6
@@ -68,7 +68,7 @@ class Rack:
                               "--images", str(self.artefacts.out / "guest")),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 preexec_fn=die_with_parent)
-        wait_until(lambda: "serving" in (self.folder / "controller.log").read_text(), "the controller serves", 20, 0.05)
+        wait_until(lambda: "serving" in (self.folder / "controller.log").read_text(), "the controller serves", 20)
 
     def stop_controller(self) -> None:
         self.server.terminate()
@@ -254,10 +254,3 @@ class OpenRack(Rack):
 
     def dom0_used_kib(self) -> int:
         return self.dom0_meminfo()["Used"]
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float, every: float = 0.5) -> None:
-    end = time.monotonic() + seconds * PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds * PATIENCE:.0f} s: {what}"
-        time.sleep(every)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node import PATIENCE
+from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from rack import Rack

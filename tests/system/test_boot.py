@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from artefacts import Artefacts
-from node import BOOT_SECONDS, Node, free_port, retry_ssh, run_ssh, ssh_words
+from node import BOOT_SECONDS, Node, retry_ssh, run_ssh, ssh_words
+from waiting import free_port
 
 Nodes = Callable[[str], Node]
 

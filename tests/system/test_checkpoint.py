@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 from conftest import Racks
-from rack import OpenRack, wait_until
+from rack import OpenRack
+from waiting import wait_until
 
 READY = "small-guest: ready"
 NUMBERS = {"web": 0, "old": 1}

@@ -6,8 +6,9 @@ import io
 import subprocess
 import threading
 
-from node import PATIENCE, run_ssh
-from rack import OpenRack, wait_until
+from node import run_ssh
+from rack import OpenRack
+from waiting import PATIENCE, wait_until
 
 HINT = "Ctrl-] leaves it"
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from conftest import Racks
-from rack import OpenRack, Rack, wait_until
+from rack import OpenRack, Rack
+from waiting import wait_until
 
 READY = "small-guest: ready"
 GIB_SECTORS = 2 << 20

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 from conftest import Racks
-from rack import OpenRack, wait_until
+from rack import OpenRack
+from waiting import wait_until
 
 NOTHING = "0000000000000000"
 USERS = {"sliced-net": "101", "sliced-import": "102", "xenconsoled": "0", "xenstored": "104"}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 from conftest import Racks
-from rack import Rack, wait_until
+from rack import Rack
+from waiting import wait_until
 
 READY = "small-guest: ready"
 pytestmark = pytest.mark.alone

@@ -9,7 +9,8 @@ from pathlib import Path
 import kept
 import pytest
 from artefacts import Artefacts
-from node import NodeError, free_port
+from node import NodeError
+from waiting import free_port
 from rack import Rack
 from saved import Saved, hold, lasting_port
 

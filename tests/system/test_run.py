@@ -9,7 +9,8 @@ import sys
 import threading
 from pathlib import Path
 
-from node import PATIENCE, REPOSITORY
+from node import REPOSITORY
+from waiting import PATIENCE
 
 
 def processes_of(folder: Path) -> list[str]:

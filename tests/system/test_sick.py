@@ -17,7 +17,7 @@ from conftest import Racks
 from nbd_rack import NbdRack
 from node import REPOSITORY
 from offline import OfflineNode
-from rack import wait_until
+from waiting import wait_until
 
 DISK_BYTES = 4096 << 20
 BLOCK = 64 << 10

@@ -9,8 +9,9 @@ import gzip
 import subprocess
 from typing import Any
 
-from node import PATIENCE, ssh_words
-from rack import Rack, wait_until
+from node import ssh_words
+from rack import Rack
+from waiting import PATIENCE, wait_until
 
 READY = "small-guest: ready"
 GIB = 1 << 30
