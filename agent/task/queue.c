@@ -52,6 +52,19 @@ void tasks_free(struct tasks *tasks)
     free(tasks);
 }
 
+/* A plan that cannot be read is no reason to drop the request: what it has made would stay. */
+static int read_plan(struct task *task, struct err *err)
+{
+    const struct request_record *record = &task->record;
+    struct err why;
+    if (plan_from_json(json_object_get(record->scratch, "plan"), &task->plan, &why) == 0)
+        return 0;
+    return err_set(err, why.code,
+                   "request %s (%s) was begun by another slicenode: %s: boot that version again, "
+                   "until the request has ended",
+                   record->request.id, operation_name(record->request.operation), why.message);
+}
+
 int tasks_recover(struct tasks *tasks, struct err *err)
 {
     struct request_record *records;
@@ -66,7 +79,7 @@ int tasks_recover(struct tasks *tasks, struct err *err)
         task->wants_room = true; /* it may have waited for the image that is being collected */
         if (task->record.phase == REQUEST_QUEUED)
             continue;
-        if (plan_from_json(json_object_get(task->record.scratch, "plan"), &task->plan, err) < 0) {
+        if (read_plan(task, err) < 0) {
             request_records_free(records, count);
             return -1;
         }

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from images import Images
 from node import Node, slice_args
 from waiting import wait_until
@@ -92,6 +94,34 @@ def test_killed_by_hand_in_a_transfer(node: Node, images: Images) -> None:
     wait_until(lambda: any("image-" in name for name in node.active()), "the import runs")
     node.kill()
     gate.set()
+    node.start()
+    assert node.wait(request)["phase"] == "done"
+    assert node.state(slice_id) == "running"
+
+
+def test_request_of_another_version_is_kept(node: Node, images: Images) -> None:
+    """An older image is booted while a request is under way whose steps it does not know (compozy/compozy#451,
+    dapr/dapr#8364): it neither guesses nor drops it, and the version that knows them ends it."""
+    image = images.add(b"BOOTS!" + bytes(300000))
+    gate = images.gates[image["id"]] = threading.Event()
+    slice_id = str(uuid.uuid4())
+    request = node.submit("slice.provision", slice_id, **slice_args(image))
+    wait_until(lambda: any("image-" in name for name in node.active()), "the import runs")
+    node.kill()
+    gate.set()
+
+    def rename_step(old: str, new: str) -> None:
+        with sqlite3.connect(node.folder / "state" / "sliced.db") as store:
+            changed = store.execute("UPDATE requests SET scratch = replace(scratch, ?, ?) WHERE id = ?",
+                                    (f'"{old}"', f'"{new}"', request))
+            assert changed.rowcount == 1
+
+    rename_step("domain.start", "domain.levitate")
+    with pytest.raises(AssertionError, match="sliced ended") as ended:
+        node.start()
+    assert (f"request {request} (slice.provision) was begun by another slicenode: the recorded step domain.levitate is "
+            "not known: boot that version again") in str(ended.value)
+    rename_step("domain.levitate", "domain.start")
     node.start()
     assert node.wait(request)["phase"] == "done"
     assert node.state(slice_id) == "running"
