@@ -28,6 +28,19 @@ void plan_checkpoint(const struct plan_facts *facts, struct plan *plan)
     plan->forward_from = plan->count;
 }
 
+void plan_swap_disk(const struct plan_facts *facts, struct plan *plan)
+{
+    const struct slice *slice = facts->slice;
+    plan_add(plan, STEP_DISK_CLONE)->clone =
+        (struct step_clone){.thin_id = facts->new_disk_id, .origin_id = facts->snapshots->thin_id};
+    plan->forward_from = plan->count;
+    if (facts->domain)
+        plan_add(plan, STEP_DOMAIN_DESTROY);
+    plan_add_volume(plan, STEP_VOLUME_DEACTIVATE, "slice", slice->id, slice->disk_thin_id);
+    plan_add_volume(plan, STEP_DISK_SWAP, NULL, NULL, facts->new_disk_id);
+    plan_add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->disk_thin_id);
+}
+
 /* What is saved is checked before anything is given up for it. The restored domain does not run
  * before domain.run, so that until then its disk is what it was at that instant and
  * domain.restore can be done again; from then on it goes its own way. */
@@ -38,14 +51,7 @@ void plan_checkpoint_revert(const struct plan_facts *facts, struct plan *plan)
     uint64_t room = saved_memory_room(memory);
     plan_add_volume(plan, STEP_MEMORY_CHECK, "memory", slice->id, memory->thin_id)->volume.bytes =
         room;
-    plan_add(plan, STEP_DISK_CLONE)->clone =
-        (struct step_clone){.thin_id = facts->new_disk_id, .origin_id = facts->snapshots->thin_id};
-    plan->forward_from = plan->count;
-    if (facts->domain)
-        plan_add(plan, STEP_DOMAIN_DESTROY);
-    plan_add_volume(plan, STEP_VOLUME_DEACTIVATE, "slice", slice->id, slice->disk_thin_id);
-    plan_add_volume(plan, STEP_DISK_SWAP, NULL, NULL, facts->new_disk_id);
-    plan_add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->disk_thin_id);
+    plan_swap_disk(facts, plan);
     plan_add(plan, STEP_DISK_ACTIVATE)->disk = (struct step_disk){
         .volume = step_volume("slice", slice->id, facts->new_disk_id, plan_disk_bytes(slice))};
     plan_add(plan, STEP_SEED_WRITE)->seed =

@@ -22,18 +22,9 @@ static void plan_of_disk(const struct plan_facts *facts, struct plan *plan)
     plan->forward_from = plan->count;
 }
 
-/* The clone is made first, so that the slice is untouched as long as something can fail. */
 static void plan_revert_disk(const struct plan_facts *facts, struct plan *plan)
 {
-    const struct slice *slice = facts->slice;
-    plan_add(plan, STEP_DISK_CLONE)->clone =
-        (struct step_clone){.thin_id = facts->new_disk_id, .origin_id = facts->snapshots->thin_id};
-    plan->forward_from = plan->count;
-    if (facts->domain)
-        plan_add(plan, STEP_DOMAIN_DESTROY);
-    plan_add_volume(plan, STEP_VOLUME_DEACTIVATE, "slice", slice->id, slice->disk_thin_id);
-    plan_add_volume(plan, STEP_DISK_SWAP, NULL, NULL, facts->new_disk_id);
-    plan_add_volume(plan, STEP_VOLUME_REMOVE, NULL, NULL, slice->disk_thin_id);
+    plan_swap_disk(facts, plan);
     if (facts->domain)
         plan_add_start(plan, facts, facts->new_disk_id, false);
 }
