@@ -86,7 +86,8 @@ def test_provision_and_terminate(node: Node, images: Images) -> None:
     restart_clean(node)
 
 
-def test_killed_by_hand_in_a_transfer(node: Node, images: Images) -> None:
+def killed_in_a_transfer(node: Node, images: Images) -> tuple[str, str]:
+    """The slice that was being provisioned, and the request, whose image can be had from now on."""
     image = images.add(b"BOOTS!" + bytes(300000))
     gate = images.gates[image["id"]] = threading.Event()
     slice_id = str(uuid.uuid4())
@@ -94,6 +95,11 @@ def test_killed_by_hand_in_a_transfer(node: Node, images: Images) -> None:
     wait_until(lambda: any("image-" in name for name in node.active()), "the import runs")
     node.kill()
     gate.set()
+    return slice_id, request
+
+
+def test_killed_by_hand_in_a_transfer(node: Node, images: Images) -> None:
+    slice_id, request = killed_in_a_transfer(node, images)
     node.start()
     assert node.wait(request)["phase"] == "done"
     assert node.state(slice_id) == "running"
@@ -102,13 +108,7 @@ def test_killed_by_hand_in_a_transfer(node: Node, images: Images) -> None:
 def test_request_of_another_version_is_kept(node: Node, images: Images) -> None:
     """An older image is booted while a request is under way whose steps it does not know (compozy/compozy#451,
     dapr/dapr#8364): it neither guesses nor drops it, and the version that knows them ends it."""
-    image = images.add(b"BOOTS!" + bytes(300000))
-    gate = images.gates[image["id"]] = threading.Event()
-    slice_id = str(uuid.uuid4())
-    request = node.submit("slice.provision", slice_id, **slice_args(image))
-    wait_until(lambda: any("image-" in name for name in node.active()), "the import runs")
-    node.kill()
-    gate.set()
+    slice_id, request = killed_in_a_transfer(node, images)
 
     def rename_step(old: str, new: str) -> None:
         with sqlite3.connect(node.folder / "state" / "sliced.db") as store:
