@@ -1,5 +1,6 @@
 /* slicenode.disk: `auto`, `none`, or which disks the node may use and which it may wipe:
- * /dev/NAME[:wipe] and serial=SERIAL[:wipe], separated by commas. */
+ * /dev/NAME[:wipe] and serial=SERIAL[:wipe], separated by commas; with `mirror` in the list
+ * everything is kept on two disks. */
 #include "base/err.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -25,7 +26,8 @@ static int check_entry(char *entry, struct err *err)
         *colon = '\0';
     device = strncmp(entry, "/dev/", 5) == 0;
     if (!device && strncmp(entry, "serial=", 7) != 0)
-        return err_set(err, ERR_CONF_INVALID, "%s must be auto, none, /dev/NAME or serial=SERIAL",
+        return err_set(err, ERR_CONF_INVALID,
+                       "%s must be auto, none, mirror, /dev/NAME or serial=SERIAL",
                        quoted(entry).text);
     name = entry + (device ? 5 : 7);
     if (!*name || strlen(name) > NAME_LIMIT || !strchr(ALNUM, *name) || strstr(name, "..") ||
@@ -42,10 +44,11 @@ int conf_check_disk(char *value, struct err *err)
     char *rest = copy, *entry;
     unsigned count = 0;
 
-    if (strcmp(value, "auto") == 0 || strcmp(value, "none") == 0)
+    if (strcmp(value, "auto") == 0 || strcmp(value, "none") == 0 || strcmp(value, "mirror") == 0 ||
+        strcmp(value, "auto,mirror") == 0)
         return 0;
     while ((entry = strsep(&rest, ","))) {
-        if (check_entry(entry, err) < 0)
+        if (strcmp(entry, "mirror") != 0 && check_entry(entry, err) < 0)
             return -1;
         if (count == DISKS_MAX)
             return err_set(err, ERR_CONF_INVALID, "more than %d disks", DISKS_MAX);

@@ -169,6 +169,25 @@ json_t *inventory_disks(const char *run_dir)
     return disks;
 }
 
+/* What is wrong with a disk in this state; ERR_NONE for one that is used, or is left out on
+ * purpose. */
+static enum err_code disk_trouble(const char *state)
+{
+    static const struct {
+        const char *state;
+        enum err_code code;
+    } troubles[] = {
+        {"foreign", ERR_DISK_FOREIGN},     {"too_small", ERR_DISK_TOO_SMALL},
+        {"unreadable", ERR_STORAGE_ERROR}, {"failed", ERR_STORAGE_ERROR},
+        {"duplicate", ERR_STORAGE_ERROR},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(troubles); i++)
+        if (strcmp(state, troubles[i].state) == 0)
+            return troubles[i].code;
+    return ERR_NONE;
+}
+
 void inventory_disk_problems(struct agent *agent)
 {
     json_t *disks = inventory_disks(agent->options.run_dir), *disk;
@@ -179,16 +198,12 @@ void inventory_disk_problems(struct agent *agent)
         const char *name = json_string_value(json_object_get(disk, "name"));
         const char *state = json_string_value(json_object_get(disk, "state"));
         const char *reason = json_string_value(json_object_get(disk, "reason"));
+        enum err_code code = disk_trouble(state);
         char key[64];
-        bool small = strcmp(state, "too_small") == 0;
-        snprintf(key, sizeof(key), "disk-%.40s", name);
-        if (!small && strcmp(state, "foreign") != 0)
+        if (code == ERR_NONE)
             continue;
-        err_set(&error, small ? ERR_DISK_TOO_SMALL : ERR_DISK_FOREIGN, "disk %s is left alone: %s",
-                name,
-                reason  ? reason
-                : small ? "too small"
-                        : "it carries somebody's data");
+        snprintf(key, sizeof(key), "disk-%.40s", name);
+        err_set(&error, code, "disk %s is left alone: %s", name, reason ? reason : state);
         problem_set(agent, key, &error);
     }
     json_decref(disks);

@@ -22,7 +22,7 @@ def _programs() -> None:
     if PROGRAMS == ROOT / "out" / "agent-host":
         (ROOT / "out").mkdir(exist_ok=True)
         subprocess.run(["flock", ROOT / "out" / "agent.lock", "make", "-s", "-C", ROOT / "agent", "BUILD=host",
-                        "sliced-net", "sliced-import", "sliced-export"], check=True)
+                        "sliced-net", "sliced-import", "sliced-export", "slicenode-disks"], check=True)
 
 
 @pytest.fixture(scope="session")

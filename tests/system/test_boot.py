@@ -100,7 +100,7 @@ def test_bios_iso_with_conf_and_every_kind_of_disk(nodes: Nodes, artefacts: Arte
     node.start("--kernel", str(artefacts.out), "--append", append, *disks)
     node.wait_for(r"disk sd[abc]: wiping, as slicenode\.disk says")
     node.wait_for(r"disk sd[abc]: 5000 MiB, foreign")
-    node.wait_for(r"new disks join the volume group: sd[abc]")
+    node.wait_for(r"disk sd[abc] joins the volume group")
     node.wait_for(r"storage ready: 1[01]\d\d\d MiB")
     assert "which this machine does not have" not in node.console, "a disk that two words name is there for both"
     node.power_off()
@@ -144,7 +144,7 @@ def test_uefi_disk_with_conf_on_the_medium(nodes: Nodes, artefacts: Artefacts) -
     node.wait_for(r"boot parameters from slicenode\.conf on sda", 2 * BOOT_SECONDS)
     node.wait_for(r"^  name +stick-3$")
     # the stick itself is no disk for slices
-    node.wait_for(r"disk sda: \d+ MiB, foreign")
+    node.wait_for(r"disk sda: \d+ MiB, medium")
 
 
 def test_uefi_network(nodes: Nodes, artefacts: Artefacts) -> None:

@@ -37,7 +37,8 @@ HOST_ONLY = {"backend/sim"}
 LIBRARIES = {
     "libxl": {"backend/xen"},
     "xenstore.h": {"backend/xen", "hotplug"},
-    "libdevmapper.h": {"backend/thin"},
+    "libdevmapper.h": {"backend/thin", "disks"},
+    "blkid/": {"disks"},
     "sqlite3.h": {"store"},
     "curl/": {"net"},
     "mbedtls/": {"net"},
@@ -49,7 +50,8 @@ LIBRARIES = {
 }
 SYMBOLS = {
     r"libxl_": {"backend/xen"},
-    r"dm_task_": {"backend/thin"},
+    r"dm_task_": {"backend/thin", "disks"},
+    r"blkid_": {"disks"},
     r"sqlite3_": {"store"},
     r"curl_": {"net"},
     r"mbedtls_": {"net"},
@@ -58,7 +60,8 @@ SYMBOLS = {
 
 # Pure: the same input gives the same output, nothing else is read or changed. Rooms, or single files of a room.
 PURE = ("base/err", "base/check", "base/json", "model", "conf/conf", "conf/check", "conf/net", "conf/disk", "plan",
-        "uplink/session", "step/seed", "capacity/admit", "capacity/health", "watch/boot_check")
+        "uplink/session", "step/seed", "disks/duplicates", "disks/judge",
+        "disks/plan", "disks/ranges", "disks/rules", "capacity/admit", "capacity/health", "watch/boot_check")
 IMPURE_SYMBOLS = {
     "open", "openat", "read", "write", "close", "unlink", "rename", "mkdir", "stat", "fopen",
     "socket", "connect", "send", "recv", "poll", "fork", "execve", "kill", "waitpid", "system",

@@ -220,8 +220,8 @@ TEST(conf_disk)
     check_problem("disk=auto", NULL);
     check_problem("disk=none", NULL);
     check_problem("disk=/dev/sdb:wipe,serial=ABC-1_x,/dev/nvme0n1,/dev/cciss/c0d0", NULL);
-    check_problem("disk=auto,/dev/sdb", "\"auto\" must be auto, none, /dev/NAME");
-    check_problem("disk=sdb", "must be auto, none, /dev/NAME");
+    check_problem("disk=auto,/dev/sdb", "\"auto\" must be auto, none, mirror, /dev/NAME");
+    check_problem("disk=sdb", "must be auto, none, mirror, /dev/NAME");
     check_problem("disk=/dev/", "no device name");
     check_problem("disk=/dev/../etc/passwd", "no device name");
     check_problem("disk=/dev/sd$(x)", "no device name");
@@ -230,8 +230,8 @@ TEST(conf_disk)
     check_problem("disk=serial=a b", "no serial number");
     check_problem("disk=/dev/sdb,/dev/sdb:wipe", "named twice");
     check_problem("disk=/dev/sdb:wipe:wipe", "only be wipe");
-    check_problem("disk=/dev/sdb,", "must be auto, none, /dev/NAME");
-    check_problem("disk=", "must be auto, none, /dev/NAME");
+    check_problem("disk=/dev/sdb,", "must be auto, none, mirror, /dev/NAME");
+    check_problem("disk=", "must be auto, none, mirror, /dev/NAME");
 }
 
 TEST(conf_net)
