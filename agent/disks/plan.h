@@ -23,8 +23,8 @@ uint64_t plan_metadata_mib(uint64_t pool_mib, unsigned chunk_kib);
 /* How large a pool with such chunks can be. */
 uint64_t plan_most_mib(unsigned chunk_kib);
 
-/* The size of the pool of a mirror, of whose disks the smaller has so many MiB: what its other parts
- * leave. */
+/* The size of the pool of a mirror, of whose disks the smaller has so many MiB: what its other
+ * parts leave. */
 uint64_t plan_mirror_pool_mib(uint64_t disk_mib);
 
 #endif

@@ -16,8 +16,8 @@ int report_storage(const char *run, const char *dev, const struct disk *disks, u
                    const struct disk_rules *rules, const struct storage_verdict *verdict,
                    struct err *err);
 
-/* What RUN/storage says is to be done with the disk of this name: a script that names another one by
- * mistake gets ACTION_NONE. */
+/* What RUN/storage says is to be done with the disk of this name: a script that names another
+ * one by mistake gets ACTION_NONE. */
 int report_action(const char *run, const char *name, enum disk_action *action, struct err *err);
 
 #endif
