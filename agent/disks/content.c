@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define PIECE_BYTES (1u << 20)
+/* Label and metadata of a physical volume (lvm.conf(5), default_data_alignment). */
+#define LVM_BYTES (1u << 20)
 
 static void fail(struct disk_content *content, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

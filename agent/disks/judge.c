@@ -124,6 +124,10 @@ static void judge_one(struct disk *disk, const struct disk_rules *rules, struct 
         disk_judge(disk, DISK_UNREADABLE,
                    "a physical volume that LVM does not read (%s); left untouched",
                    disk->group.failure);
+    else if (disk->content.mark == MARK_LABEL && !is_ours(disk))
+        disk_judge(disk, DISK_UNREADABLE,
+                   "says in its first sector that it is part of a node, but LVM does not; left "
+                   "untouched");
     else if (is_used_already(disk))
         use(disk, ACTION_USE, "volume group " GROUP_NAME);
     else

@@ -80,6 +80,37 @@ static bool read_text(const struct disk_folders *folders, const char *name, cons
     return to[0] != '\0';
 }
 
+/* The folder of the disk's device, without links; NULL when there is none. The caller frees it. */
+static char *device_folder(const struct disk_folders *folders, const char *name)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/block/%s/device", folders->sys, name);
+
+    return realpath(path, NULL);
+}
+
+/* The serial number of the USB device that the disk is on: the kernel asks such disks for no
+ * other. */
+static bool read_usb_serial(const struct disk_folders *folders, struct disk *disk, const char *name)
+{
+    CLEANUP_FREE char *folder = device_folder(folders, name);
+    char value[VALUE_BYTES], *slash;
+
+    if (!folder || !strstr(folder, "/usb"))
+        return false;
+    while ((slash = strrchr(folder, '/')) && slash != folder) {
+        CLEANUP_FREE char *vendor = xasprintf("%s/idVendor", folder);
+        CLEANUP_FREE char *serial = xasprintf("%s/serial", folder);
+        if (access(vendor, F_OK) == 0) {
+            CLEANUP_CLOSE int fd = open(serial, O_RDONLY | O_CLOEXEC);
+            long length = fd < 0 ? 0 : read_full(fd, value, sizeof(value));
+            hardware_text(disk->serial, value, length > 0 ? (size_t)length : 0);
+            return disk->serial[0] != '\0';
+        }
+        *slash = '\0';
+    }
+    return false;
+}
+
 /* SATA and SAS: page 0x80 of the vital product data has a header of 4 bytes before the number. */
 static void read_serial(const struct disk_folders *folders, struct disk *disk, const char *name)
 {
@@ -92,6 +123,8 @@ static void read_serial(const struct disk_folders *folders, struct disk *disk, c
         if (disk->serial[0])
             return;
     }
+    if (read_usb_serial(folders, disk, name))
+        return;
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
         if (read_text(folders, name, files[i], disk->serial))
             return;
@@ -109,8 +142,7 @@ static void read_identity(const struct disk_folders *folders, struct disk *disk,
 
 static bool is_on_usb(const struct disk_folders *folders, const char *name)
 {
-    CLEANUP_FREE char *path = xasprintf("%s/block/%s/device", folders->sys, name);
-    CLEANUP_FREE char *device = realpath(path, NULL);
+    CLEANUP_FREE char *device = device_folder(folders, name);
     const char *bus = device ? strstr(device, "/usb") : NULL;
 
     return bus && isdigit((unsigned char)bus[4]);

@@ -227,6 +227,27 @@ def test_lvm_failing_is_no_permission(rig: DiskRig) -> None:
     assert rig.look("/dev/sda:wipe")["sda"].state == "unreadable"
 
 
+def test_a_labelled_disk_is_ours_whatever_lvm_says(rig: DiskRig) -> None:
+    """LVM takes a volume whose metadata it could not read for one of no group: with :wipe it would be gone."""
+    ours(rig, "sda")
+    labelled(rig, "sda", "naa.1")
+    rig.volume("sda", UUID, group="")
+    assert rig.look("/dev/sda:wipe")["sda"].state == "unreadable"
+
+
+def test_a_usb_disk_has_the_serial_number_of_its_device(rig: DiskRig) -> None:
+    rig.add("sda", removable="1")
+    usb = rig.sys / "devices" / "pci0" / "usb1" / "1-1"
+    (usb / "1-1:1.0" / "host0" / "target0").mkdir(parents=True)
+    (usb / "idVendor").write_text("1234\n")
+    (usb.parent / "idVendor").write_text("1d6b\n")
+    (usb.parent / "serial").write_text("0000:00:14.0\n")
+    (usb / "serial").write_text("STICK-7\n")
+    (rig.sys / "block" / "sda" / "device").symlink_to(usb / "1-1:1.0" / "host0" / "target0")
+    assert rig.look()["sda"].serial == "STICK-7"
+    assert rig.look("serial=STICK-7")["sda"].state == "claimed"
+
+
 def test_one_volume_that_lvm_cannot_read_hides_no_other(rig: DiskRig) -> None:
     other = UUID.replace("A", "X")
     ours(rig, "sda")
