@@ -165,6 +165,7 @@ struct pool_usage {
     bool out_of_space; /* every block is taken and something wanted one */
     bool read_only;
     bool failed;
+    bool mirror_degraded; /* the storage is kept on two disks, and one of them is lost */
 };
 
 /* The pool's metadata (thin_metadata.h) as they were at one moment. */

@@ -121,3 +121,14 @@ int health_disk_error(const char *line, char name[static DISK_NAME_BYTES], uint6
             return 0;
     return 1;
 }
+
+enum health_level health_mirror(const struct pool_usage *pool, struct err *problem)
+{
+    if (!pool->mirror_degraded)
+        return HEALTH_GOOD;
+    err_set(
+        problem, ERR_STORAGE_ERROR,
+        "the mirror has lost one of its disks: slices run on with the other alone; put in a blank "
+        "disk of that size and reboot");
+    return HEALTH_LOW;
+}

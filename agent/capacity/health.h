@@ -29,6 +29,7 @@ enum health_level health_data(const struct pool_usage *pool, enum health_level b
                               struct err *problem);
 enum health_level health_metadata(const struct pool_usage *pool, enum health_level before,
                                   struct err *problem);
+enum health_level health_mirror(const struct pool_usage *pool, struct err *problem);
 enum health_level health_state(uint64_t free_bytes, enum health_level before, struct err *problem);
 enum health_level health_memory(uint64_t available_kib, enum health_level before,
                                 struct err *problem);

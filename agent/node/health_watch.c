@@ -64,6 +64,7 @@ static void look_at_pool(struct agent *agent)
     enter(agent, "pool-data", health->data, &problem);
     health->metadata = health_metadata(&pool, health->metadata, &problem);
     enter(agent, "pool-metadata", health->metadata, &problem);
+    enter(agent, "mirror", health_mirror(&pool, &problem), &problem);
 }
 
 /* --- The state volume ------------------------------------------------------------------------- */

@@ -67,6 +67,24 @@ static void try_parse(void)
     }
 }
 
+static void try_mirror(void)
+{
+    static const struct {
+        const char *status;
+        bool degraded;
+    } cases[] = {
+        {"raid1 2 AA 12288/12288 idle 0 0 -", false},
+        {"raid1 2 Aa 512/12288 recover 0 0 -", false},
+        {"raid1 2 AD 12288/12288 idle 0 0 -", true},
+        {"raid1 2 -A 12288/12288 idle 0 0 -", true},
+        {"", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+        try_check(be_thin_mirror_degraded(cases[i].status) == cases[i].degraded, NULL,
+                  "mirror \"%s\"", cases[i].status);
+}
+
 static uint64_t used(void)
 {
     struct pool_usage usage;
@@ -306,6 +324,7 @@ static int all(const char *pool)
     struct pool_usage usage;
 
     try_parse();
+    try_mirror();
     try_refused(be_thin_open(&absent, "no-such-pool", &err), &err, ERR_STORAGE_MISSING,
                 "no thin pool no-such-pool");
     if (!try_check(storage.usage(storage.state, &usage, &err) == 0 && usage.data_total_bytes > 0 &&

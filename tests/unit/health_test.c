@@ -106,3 +106,14 @@ TEST(health_knows_disk_errors_in_the_kernels_log)
     CHECK(!health_disk_error("EXT4-fs error (device dm-0)", name, &sector));
     CHECK(!health_disk_error("", name, &sector));
 }
+
+TEST(health_tells_of_a_mirror_with_one_disk)
+{
+    struct pool_usage usage = pool(10, 10);
+    struct err problem;
+
+    CHECK(health_mirror(&usage, &problem) == HEALTH_GOOD);
+    usage.mirror_degraded = true;
+    CHECK(health_mirror(&usage, &problem) == HEALTH_LOW);
+    CHECK_HOLDS("lost one of its disks", problem.message);
+}

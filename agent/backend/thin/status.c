@@ -37,3 +37,12 @@ int be_thin_parse_status(const char *status, uint64_t sectors_per_block, struct 
     usage->read_only = strcmp(mode, "ro") == 0 || strstr(status, " needs_check") != NULL;
     return 0;
 }
+
+bool be_thin_mirror_degraded(const char *status)
+{
+    char health[64];
+
+    /* Type, number of devices, a letter for each of them: A in sync, a being filled, D failed,
+     * - missing. */
+    return sscanf(status, "raid%*s %*u %63s", health) == 1 && strpbrk(health, "D-") != NULL;
+}

@@ -52,6 +52,22 @@ static int tell_pool(const struct be_thin *thin, int harmless, struct err *err, 
     return send_pool(pool_name, harmless, err, message) < 0 ? -1 : 0;
 }
 
+/* The parts of a pool that is kept on two disks are mirrors, named by LVM. */
+static bool is_degraded(const char *pool_name)
+{
+    static const char *const parts[] = {"_tdata", "_tmeta"};
+    bool degraded = false;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        CLEANUP_FREE char *name = xasprintf("%s%s", pool_name, parts[i]);
+        struct mapper_device device;
+        if (mapper_status(name, &device, NULL) == 0 && device.exists &&
+            strcmp(device.target, "raid") == 0)
+            degraded = degraded || be_thin_mirror_degraded(device.params);
+    }
+    return degraded;
+}
+
 static int thin_usage(void *state, struct pool_usage *usage, struct err *err)
 {
     const struct be_thin *thin = state;
@@ -67,7 +83,10 @@ static int thin_usage(void *state, struct pool_usage *usage, struct err *err)
                        pool.params);
     if (mapper_status(pool_name, &pool, err) < 0)
         return -1;
-    return be_thin_parse_status(pool.params, sectors_per_block, usage, err);
+    if (be_thin_parse_status(pool.params, sectors_per_block, usage, err) < 0)
+        return -1;
+    usage->mirror_degraded = is_degraded(pool_name);
+    return 0;
 }
 
 static int thin_create(void *state, uint32_t thin_id, struct err *err)
