@@ -180,7 +180,11 @@ struct pool_metadata {
 struct storage {
     void *state;
     int (*usage)(void *state, struct pool_usage *usage, struct err *err);
+    /* ERR_VOLUME_EXISTS when the pool has such a volume: only who has begun to make it may take
+     * it. */
     int (*create)(void *state, uint32_t thin_id, struct err *err);
+    /* The numbers of all volumes that the pool has, in order, which the caller frees. */
+    int (*list)(void *state, uint32_t **thin_ids, size_t *count, struct err *err);
     /* Takes a snapshot. When the origin is active its I/O is suspended meanwhile (`origin_name`,
      * or NULL for an inactive origin). `mapped`, which may be NULL, is set to the pool bytes of
      * the new snapshot, or to 0 when that is not known: the origin was not active, or the

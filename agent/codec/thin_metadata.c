@@ -183,6 +183,16 @@ static int open_walk(struct walk *walk, const struct thin_metadata *metadata, ui
     return advance(walk, err);
 }
 
+/* Also the tree of volumes maps numbers; what it maps them to is no block of the pool. */
+static int open_walk_of_volumes(struct walk *walk, const struct thin_metadata *metadata,
+                                struct err *err)
+{
+    *walk = (struct walk){.metadata = metadata, .nodes_left = metadata->block_count};
+    if (descend(walk, metadata->mapping_root, err) < 0)
+        return -1;
+    return advance(walk, err);
+}
+
 static void close_walk(struct walk *walk)
 {
     for (unsigned i = 0; i < DEPTH_MAX; i++)
@@ -227,5 +237,33 @@ int thin_metadata_changed(const struct thin_metadata *metadata, uint32_t older, 
         result = compare(&walks[0], &walks[1], mark, argument, err);
     close_walk(&walks[0]);
     close_walk(&walks[1]);
+    return result;
+}
+
+#define VOLUMES_STEP 1024
+
+int thin_metadata_volumes(const struct thin_metadata *metadata, uint32_t **volumes, size_t *count,
+                          struct err *err)
+{
+    struct walk walk;
+    int result = open_walk_of_volumes(&walk, metadata, err);
+    *volumes = NULL;
+    *count = 0;
+    while (result == 0 && walk.present) {
+        if (walk.block > UINT32_MAX) {
+            result =
+                err_set(err, ERR_STORAGE_ERROR, "the pool's metadata have an impossible volume");
+            break;
+        }
+        if (*count % VOLUMES_STEP == 0)
+            *volumes = xrealloc(*volumes, (*count + VOLUMES_STEP) * sizeof(**volumes));
+        (*volumes)[(*count)++] = (uint32_t)walk.block;
+        result = advance(&walk, err);
+    }
+    close_walk(&walk);
+    if (result < 0) {
+        free(*volumes);
+        *volumes = NULL;
+    }
     return result;
 }

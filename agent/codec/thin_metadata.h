@@ -11,6 +11,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define THIN_BLOCK_BYTES 4096
@@ -28,6 +29,10 @@ struct thin_metadata {
 
 /* Reads the superblock at `block`: the pool's own or one of a metadata snapshot. */
 int thin_metadata_open(struct thin_metadata *metadata, uint64_t block, struct err *err);
+
+/* The numbers of all volumes, in order, which the caller frees. */
+int thin_metadata_volumes(const struct thin_metadata *metadata, uint32_t **volumes, size_t *count,
+                          struct err *err);
 
 /* `data`: the newer volume maps the block; otherwise the block reads as zeroes there. */
 typedef void thin_mark(void *argument, uint64_t block, bool data);

@@ -12,6 +12,7 @@
 #include "model/snapshot.h"
 #include "operation/capacity.h"
 #include "operation/task.h"
+#include "operation/thin_id.h"
 #include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/steps.h"
@@ -44,9 +45,8 @@ int task_prepare_checkpoint(struct task *task, const struct slice *slice,
                        facts->paused ? "paused" : "stopped");
     if (check_volumes(slice, facts, err) < 0)
         return -1;
-    snapshot->memory =
-        (struct saved_memory){.thin_id = task_next_thin_id(task), .size = admit_domain_size(slice)};
-    return 0;
+    snapshot->memory = (struct saved_memory){.size = admit_domain_size(slice)};
+    return task_next_thin_id(task, &snapshot->memory.thin_id, err);
 }
 
 /* The slice will run, and is promised its memory from here on. */

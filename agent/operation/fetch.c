@@ -41,8 +41,9 @@ static int fetch_prepare(struct task *task, struct slice *none, struct plan_fact
     } else if (!capacity.storage) {
         return err_set(err, ERR_STORAGE_MISSING, "the node has no storage to keep a kernel on");
     }
-    task_put_new_image(task, &image);
-    facts->scratch_id = task_scratch_id(task, &image);
+    if (task_put_new_image(task, &image, err) < 0 ||
+        task_scratch_id(task, &image, &facts->scratch_id, err) < 0)
+        return -1;
     plan_make(plan_image_fetch, facts, &task->plan);
     return 0;
 }

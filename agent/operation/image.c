@@ -7,6 +7,7 @@
 #include "model/image.h"
 #include "operation/capacity.h"
 #include "operation/task.h"
+#include "operation/thin_id.h"
 #include "operation/type.h"
 #include "plan/steps.h"
 #include "store/must.h"
@@ -62,20 +63,24 @@ int task_find_image(struct task *task, struct image *asked, bool *ready, struct 
     return 0;
 }
 
-void task_put_new_image(struct task *task, struct image *image)
+int task_put_new_image(struct task *task, struct image *image, struct err *err)
 {
-    struct err err;
-    if (image->kind == IMAGE_DISK && !image->thin_id)
-        image->thin_id = task_next_thin_id(task);
-    must(store_image_put(task->tasks->config.store, image, &err), &err);
+    if (image->kind == IMAGE_DISK && !image->thin_id &&
+        task_next_thin_id(task, &image->thin_id, err) < 0)
+        return -1;
+    must(store_image_put(task->tasks->config.store, image, err), err);
     tell_image(task, image, "fetching");
+    return 0;
 }
 
 /* What is raw for sure needs no second volume; whether the rest does shows when it comes. */
-uint32_t task_scratch_id(struct task *task, const struct image *image)
+int task_scratch_id(struct task *task, const struct image *image, uint32_t *thin_id,
+                    struct err *err)
 {
-    return image->kind == IMAGE_DISK && image->format != IMAGE_FORMAT_RAW ? task_next_thin_id(task)
-                                                                          : 0;
+    *thin_id = 0;
+    if (image->kind != IMAGE_DISK || image->format == IMAGE_FORMAT_RAW)
+        return 0;
+    return task_next_thin_id(task, thin_id, err);
 }
 
 /* What the pool must have room for at least. A qcow2 or VHD file lies there beside the disk. */

@@ -14,13 +14,14 @@
 
 /* For fetching an image: a number for its scratch volume or 0, and the room that it needs at
  * least. */
-uint32_t task_scratch_id(struct task *task, const struct image *image);
+int task_scratch_id(struct task *task, const struct image *image, uint32_t *thin_id,
+                    struct err *err);
 uint64_t task_import_bytes(const struct image *image);
 int task_check_kernel(struct task *task, const char *id, enum image_kind kind, struct err *err);
 /* Finds what a slice is made from, or prepares to fetch it: `asked` is what the request says and
  * becomes what the store has. */
 int task_find_image(struct task *task, struct image *asked, bool *ready, struct err *err);
-void task_put_new_image(struct task *task, struct image *image);
+int task_put_new_image(struct task *task, struct image *image, struct err *err);
 
 /* The image that the request concerns. */
 bool image_find(struct task *task, struct image *image);

@@ -15,6 +15,7 @@
 #include "operation/node.h"
 #include "operation/slice.h"
 #include "operation/task.h"
+#include "operation/thin_id.h"
 #include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
@@ -92,6 +93,7 @@ static int provision_prepare(struct task *task, struct slice *none, struct plan_
     struct slice slice = {0}, present = {0};
     struct image image = {0};
     struct snapshot snapshot = {0};
+    uint32_t scratch_id = 0;
     bool ready;
     (void)none;
     if (provision_parse(request->slice, request->args, &slice, &image, err) < 0)
@@ -109,12 +111,16 @@ static int provision_prepare(struct task *task, struct slice *none, struct plan_
         slice_free(&slice);
         return -1;
     }
-    if (!ready)
-        task_put_new_image(task, &image);
+    bool remains = !ready && image.thin_id != 0;
+    if ((!ready && (task_put_new_image(task, &image, err) < 0 ||
+                    task_scratch_id(task, &image, &scratch_id, err) < 0)) ||
+        task_next_thin_id(task, &slice.disk_thin_id, err) < 0 ||
+        task_next_thin_id(task, &slice.seed_thin_id, err) < 0) {
+        slice_free(&slice);
+        return -1;
+    }
     slice.state = SLICE_PROVISIONING;
     slice.domain_id = -1;
-    slice.disk_thin_id = task_next_thin_id(task);
-    slice.seed_thin_id = task_next_thin_id(task);
     task_slice_put(task, &slice);
     *facts = (struct plan_facts){.slice = &slice,
                                  .image = slice.snapshot[0] ? NULL : &image,
@@ -122,7 +128,8 @@ static int provision_prepare(struct task *task, struct slice *none, struct plan_
                                  .snapshot_count = 1,
                                  .image_ready = ready,
                                  .image_limit_bytes = slice.disk_gib * GIB,
-                                 .scratch_id = ready ? 0 : task_scratch_id(task, &image)};
+                                 .image_remains = remains,
+                                 .scratch_id = scratch_id};
     plan_make(plan_provision, facts, &task->plan);
     slice_free(&slice);
     return 0;

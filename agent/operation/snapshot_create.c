@@ -13,6 +13,7 @@
 #include "operation/checkpoint.h"
 #include "operation/snapshot.h"
 #include "operation/task.h"
+#include "operation/thin_id.h"
 #include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
@@ -35,7 +36,8 @@ static int create_prepare(struct task *task, struct slice *slice, struct plan_fa
     if (must(store_snapshot_find(task->tasks->config.store, args.snapshot, &snapshot, err), err) ==
         1)
         return err_set(err, ERR_SNAPSHOT_EXISTS, "snapshot %s exists already", args.snapshot);
-    snapshot.thin_id = task_next_thin_id(task);
+    if (task_next_thin_id(task, &snapshot.thin_id, err) < 0)
+        return -1;
     if (args.memory && task_prepare_checkpoint(task, slice, facts, &snapshot, err) < 0)
         return -1;
     facts->snapshots = &snapshot;

@@ -9,6 +9,7 @@
 #include "operation/slice.h"
 #include "operation/snapshot.h"
 #include "operation/task.h"
+#include "operation/thin_id.h"
 #include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
@@ -31,7 +32,8 @@ static int revert_prepare(struct task *task, struct slice *slice, struct plan_fa
                        slice->id, facts->paused ? "paused" : "running");
     if (snapshot.memory.thin_id && task_prepare_memory_revert(task, slice, facts, err) < 0)
         return -1;
-    facts->new_disk_id = task_next_thin_id(task);
+    if (task_next_thin_id(task, &facts->new_disk_id, err) < 0)
+        return -1;
     plan_make(plan_revert, facts, &task->plan);
     return 0;
 }

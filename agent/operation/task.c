@@ -137,11 +137,3 @@ unsigned tasks_count(const struct tasks *tasks)
         count++;
     return count;
 }
-
-uint32_t task_next_thin_id(struct task *task)
-{
-    uint32_t thin_id;
-    struct err err;
-    must(store_next_thin_id(task->tasks->config.store, &thin_id, &err), &err);
-    return thin_id;
-}

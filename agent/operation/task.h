@@ -95,6 +95,7 @@ struct tasks {
     uint64_t memory_mib;    /* capacity_read's known_memory_mib */
     uint64_t assumed_bytes; /* of disk that would be free without the images nobody needs */
     bool state_full;
+    bool thin_ids_known; /* the pool was asked which volumes it has */
 };
 
 /* A new one at the end; takes over what `record` owns. */
@@ -119,7 +120,6 @@ bool task_stays(const struct task *task);
 bool task_image_exclusive(const struct task *task);
 bool task_image_shared(const struct task *task, const char *image);
 
-uint32_t task_next_thin_id(struct task *task);
 /* The request's slice; the caller frees it when it was found. */
 bool task_slice_find(struct task *task, struct slice *slice);
 void task_slice_put(struct task *task, const struct slice *slice);

@@ -13,6 +13,7 @@
 #include "operation/capacity.h"
 #include "operation/slice.h"
 #include "operation/task.h"
+#include "operation/thin_id.h"
 #include "operation/type.h"
 #include "plan/facts.h"
 #include "plan/plan.h"
@@ -76,7 +77,8 @@ static int prepare_create(struct task *task, const struct volume_args *args, str
         return -1;
     copy_text(volume.id, sizeof(volume.id), args->volume);
     copy_text(volume.name, sizeof(volume.name), args->name);
-    volume.thin_id = task_next_thin_id(task);
+    if (task_next_thin_id(task, &volume.thin_id, err) < 0)
+        return -1;
     put_volume(task, &volume);
     struct plan_facts facts = {.volumes = &volume, .volume_count = 1};
     plan_make(plan_volume_create, &facts, &task->plan);

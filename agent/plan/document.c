@@ -58,6 +58,7 @@ static void put_import(struct stored *stored, const struct step *step)
 {
     put_common(stored, &step->import.volume);
     stored->origin_id = step->import.scratch_id;
+    stored->flag = step->import.remains;
     stored->format = step->import.format;
 }
 
@@ -67,6 +68,7 @@ static int get_import(const struct stored *stored, struct step *step)
     struct step_import *import = &step->import;
     import->scratch_id = stored->origin_id;
     import->format = stored->format;
+    import->remains = stored->flag;
     if (strncmp(stored->name, prefix, strlen(prefix)) != 0 ||
         !copy_text(import->image, sizeof(import->image), stored->name + strlen(prefix)))
         return -1;

@@ -18,6 +18,7 @@ struct plan_facts {
     const struct image *image;  /* of provision (or snapshots), image.fetch, image.delete */
     bool image_ready;           /* the image is there: nothing to fetch */
     uint64_t image_limit_bytes; /* of an import */
+    bool image_remains;         /* of an import: a deletion that failed may have left its volume */
     uint32_t scratch_id;        /* the number of its scratch volume, 0 when the format needs none */
     const struct snapshot *snapshots; /* terminate: all of the slice's; else the one concerned */
     size_t snapshot_count;

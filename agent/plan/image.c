@@ -14,7 +14,8 @@ void plan_add_import(struct plan *plan, const struct plan_facts *facts)
         *import = (struct step_import){
             .volume = step_volume("image", image->id, image->thin_id, facts->image_limit_bytes),
             .scratch_id = facts->scratch_id,
-            .format = image->format};
+            .format = image->format,
+            .remains = facts->image_remains};
         copy_text(import->image, sizeof(import->image), image->id);
     } else {
         struct step_file *file = &plan_add(plan, STEP_FILE_IMPORT)->file;

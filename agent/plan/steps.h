@@ -68,6 +68,7 @@ struct step_import {
     char image[UUID_TEXT_BYTES];
     uint32_t scratch_id; /* 0: it needs no scratch volume */
     enum image_format format;
+    bool remains; /* a deletion that failed may have left the image's volume */
 };
 
 /* A kernel or ramdisk of the operator's, in a file. */

@@ -16,6 +16,7 @@
 #include "node/inventory.h"
 #include "node/options.h"
 #include "node/parameters.h"
+#include "node/pool_volumes.h"
 #include "node/problem.h"
 #include "node/report.h"
 #include "node/status.h"
@@ -294,6 +295,7 @@ int main(int argc, char **argv)
     inventory_disk_problems(&agent);
     health_open(&agent);
     domains_load(&agent);
+    pool_volumes_check(&agent);
     /* Only now: killed before, the next start must still see that the boot is new. */
     must(store_set(agent.store, "boot_id", agent.boot_id, &err), &err);
     must(tasks_recover(agent.tasks, &err), &err);

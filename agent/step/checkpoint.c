@@ -7,6 +7,7 @@
 #include "model/snapshot.h"
 #include "plan/steps.h"
 #include "step/context.h"
+#include "step/own.h"
 #include "step/volume.h"
 
 #include <stdio.h>
@@ -14,12 +15,13 @@
 
 /* A new volume each time: blocks of zeros are not written, so none of an earlier try may be
  * there. */
-static int make_volume(const struct step_volume *volume, struct storage *storage,
+static int make_volume(const struct step_volume *volume, struct step_context *context,
                        char path[static VOLUME_PATH_BYTES], struct err *err)
 {
+    struct storage *storage = &context->backend->storage;
     if (storage->deactivate(storage->state, volume->name, err) < 0 ||
-        storage->remove(storage->state, volume->thin_id, err) < 0 ||
-        storage->create(storage->state, volume->thin_id, err) < 0)
+        own_remove_remains(context, volume->thin_id, err) < 0 ||
+        own_create(context, volume->thin_id, err) < 0)
         return -1;
     return storage->activate(storage->state, volume->name, volume->thin_id, volume->bytes, false,
                              path, err);
@@ -33,7 +35,7 @@ int step_memory_save(const struct step *step, struct step_context *context, json
     struct memory_mark mark;
     uint64_t mapped;
     char path[VOLUME_PATH_BYTES], crc[17];
-    if (make_volume(&step->volume, storage, path, err) < 0 ||
+    if (make_volume(&step->volume, context, path, err) < 0 ||
         hypervisor->domain_save(hypervisor->state, context->slice->id, path, &mark, err) < 0 ||
         storage->mapped(storage->state, step->volume.name, &mapped, err) < 0 ||
         storage->deactivate(storage->state, step->volume.name, err) < 0)

@@ -10,6 +10,10 @@
 #include "model/snapshot.h"
 #include "model/volume.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 struct node_paths {
     const char *libexec;     /* sliced-net and sliced-import */
     const char *kernels_dir; /* the operator's kernels and ramdisks, by image id */
@@ -27,6 +31,8 @@ struct step_context {
     const char *ca;                   /* the controller's, for images; NULL for none */
     const struct export_args *export; /* of snapshot.export; NULL likewise */
     const struct snapshot *snapshot;  /* that is exported or reverted to; NULL for others */
+    bool begun;                       /* the step at hand may have been begun before */
+    bool foreign;                     /* it found what is not its own: nothing is to be undone */
     int output;                       /* that it is written into; -1 for none */
     /* Reports how far an import is; `mapped_bytes` of the pool are written so far. */
     void (*progress)(void *argument, int percent, uint64_t mapped_bytes);

@@ -8,6 +8,7 @@
 #include "model/image.h"
 #include "plan/steps.h"
 #include "step/context.h"
+#include "step/own.h"
 #include "transfer/fetch.h"
 
 #include <errno.h>
@@ -96,16 +97,28 @@ static int import_to(struct step_context *context, const struct target *target, 
     return 0;
 }
 
-/* A new, empty volume, active and open. */
-static int make_volume(struct storage *storage, const char *name, uint32_t thin_id, uint64_t bytes,
+static int open_volume(struct storage *storage, const char *name, uint32_t thin_id, uint64_t bytes,
                        int *fd, struct err *err)
 {
     char path[VOLUME_PATH_BYTES];
-    if (storage->create(storage->state, thin_id, err) < 0 ||
-        storage->activate(storage->state, name, thin_id, bytes, false, path, err) < 0)
+    if (storage->activate(storage->state, name, thin_id, bytes, false, path, err) < 0)
         return -1;
     *fd = open(path, O_RDWR | O_CLOEXEC);
     return *fd < 0 ? err_errno(err, ERR_STORAGE_ERROR, errno, "cannot open %s", path) : 0;
+}
+
+/* Both new and empty, or neither: a step that finds what is not its own is not undone. */
+static int make_volumes(const struct step_import *import, struct step_context *context,
+                        struct err *err)
+{
+    struct storage *storage = &context->backend->storage;
+    if (own_create(context, import->volume.thin_id, err) < 0)
+        return -1;
+    if (import->scratch_id == 0 || own_create(context, import->scratch_id, err) == 0)
+        return 0;
+    if (context->foreign)
+        storage->remove(storage->state, import->volume.thin_id, NULL);
+    return -1;
 }
 
 static int import_volume(const struct step *step, struct step_context *context, json_t *output,
@@ -118,13 +131,15 @@ static int import_volume(const struct step *step, struct step_context *context, 
     const struct step_volume *volume = &import->volume;
     struct target target = {
         .volume = volume->name, .limit_bytes = volume->bytes, .format = import->format};
+    if (make_volumes(import, context, err) < 0)
+        return -1;
     if (import->scratch_id != 0) {
         volume_name(target.scratch_name, "scratch", import->image);
-        if (make_volume(storage, target.scratch_name, import->scratch_id,
+        if (open_volume(storage, target.scratch_name, import->scratch_id,
                         scratch_bytes(volume->bytes), &scratch, err) < 0)
             return -1;
     }
-    if (make_volume(storage, volume->name, volume->thin_id, volume->bytes, &output_fd, err) < 0)
+    if (open_volume(storage, volume->name, volume->thin_id, volume->bytes, &output_fd, err) < 0)
         return -1;
     target.output = output_fd;
     target.scratch = scratch;
@@ -149,8 +164,9 @@ int step_image_import(const struct step *step, struct step_context *context, jso
 {
     struct storage *storage = &context->backend->storage;
     /* A part that an earlier attempt wrote would show through where the image has zeroes. */
-    if (step_image_undo(step, context, err) < 0 || import_volume(step, context, output, err) < 0 ||
-        remove_scratch(step, context, err) < 0)
+    context->begun = context->begun || step->import.remains;
+    if ((context->begun && step_image_undo(step, context, err) < 0) ||
+        import_volume(step, context, output, err) < 0 || remove_scratch(step, context, err) < 0)
         return -1;
     return storage->deactivate(storage->state, step->import.volume.name, err);
 }

@@ -11,6 +11,7 @@
 #include "step/export.h"
 #include "step/image.h"
 #include "step/node.h"
+#include "step/own.h"
 #include "step/resize.h"
 #include "step/volume.h"
 
@@ -38,10 +39,9 @@ static int run_volume(const struct step *step, struct step_context *context, jso
     case STEP_IMAGE_IMPORT:
         return step_image_import(step, context, output, err);
     case STEP_DISK_CLONE:
-        return storage->snapshot(storage->state, step->clone.origin_id, NULL, step->clone.thin_id,
-                                 NULL, err);
+        return own_snapshot(context, step->clone.origin_id, NULL, step->clone.thin_id, NULL, err);
     case STEP_VOLUME_CREATE:
-        return storage->create(storage->state, step->volume.thin_id, err);
+        return own_create(context, step->volume.thin_id, err);
     case STEP_DISK_PLUG:
         return step_disk_plug(step, context, err);
     case STEP_DISK_UNPLUG:

@@ -9,6 +9,7 @@
 #include "model/slice.h"
 #include "plan/steps.h"
 #include "step/context.h"
+#include "step/own.h"
 #include "step/seed.h"
 
 #include <errno.h>
@@ -35,8 +36,10 @@ int step_seed_write(const struct step *step, struct step_context *context, struc
 {
     struct storage *storage = &context->backend->storage;
     char path[VOLUME_PATH_BYTES];
+    /* The slice has its seed from its first start on. */
+    context->begun = context->begun || !step->seed.first;
     if (storage->deactivate(storage->state, step->seed.volume.name, err) < 0 ||
-        storage->create(storage->state, step->seed.volume.thin_id, err) < 0 ||
+        own_create(context, step->seed.volume.thin_id, err) < 0 ||
         storage->activate(storage->state, step->seed.volume.name, step->seed.volume.thin_id,
                           SEED_LIMIT_BYTES, false, path, err) < 0 ||
         write_seed(context->slice, path, err) < 0)
@@ -85,8 +88,8 @@ int step_snapshot_take(const struct step *step, struct step_context *context, js
     char name[VOLUME_NAME_BYTES];
     uint64_t mapped;
     const struct step_snapshot *args = &step->snapshot;
-    if (storage->snapshot(storage->state, args->origin.thin_id,
-                          args->active ? args->origin.name : NULL, args->thin_id, &mapped, err) < 0)
+    if (own_snapshot(context, args->origin.thin_id, args->active ? args->origin.name : NULL,
+                     args->thin_id, &mapped, err) < 0)
         return -1;
     if (mapped > 0) {
         json_object_set_new(output, "mapped_bytes", json_integer((json_int_t)mapped));

@@ -88,10 +88,12 @@ static int run_step(struct worker *worker, unsigned index, json_t **output, stru
     unsigned tries = 0;
     do {
         json_object_clear(*output);
+        worker->context.begun = tries > 0 || (worker->job->resumed && index == worker->job->step);
         if (step_run(step, &worker->context, *output, err) == 0)
             return 0;
         /* Before the point of no return a failure costs little: all is taken back. */
-    } while (index >= worker->job->plan->forward_from && try_again("do", step, &tries, err));
+    } while (!worker->context.foreign && index >= worker->job->plan->forward_from &&
+             try_again("do", step, &tries, err));
     json_decref(*output);
     *output = NULL;
     return -1;
@@ -137,10 +139,11 @@ static void run_from(struct worker *worker, unsigned index)
         if (run_step(worker, k, &output, &err) == 0)
             continue;
         json_t *answer =
-            worker_ask(worker, json_pack("{s:s, s:i, s:s, s:s}", "type", "failed", "step", (int)k,
-                                         "code", err_code_name(err.code), "message", err.message));
+            worker_ask(worker, json_pack("{s:s, s:i, s:s, s:s, s:b}", "type", "failed", "step",
+                                         (int)k, "code", err_code_name(err.code), "message",
+                                         err.message, "foreign", worker->context.foreign));
         if (json_is_true(json_object_get(answer, "undo")))
-            undo_from(worker, k);
+            undo_from(worker, worker->context.foreign ? k - 1 : k);
         json_decref(answer);
         return;
     }

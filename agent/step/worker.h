@@ -27,6 +27,7 @@ struct worker_job {
     const struct plan *plan;
     bool undoing;
     unsigned step;
+    bool resumed;        /* `step` may have been begun by an earlier worker */
     struct slice *slice; /* NULL for none */
     struct image *image;
     struct volume *volumes; /* attached to the slice */

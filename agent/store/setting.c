@@ -50,3 +50,48 @@ int store_next_thin_id(struct store *store, uint32_t *thin_id, struct err *err)
     /* The change counts as made only when the statement has been run to its end. */
     return store_step(store, query, err);
 }
+
+int store_thin_id_floor(struct store *store, uint32_t thin_id, struct err *err)
+{
+    return store_run(
+        store, err, NULL,
+        "INSERT INTO settings (name, value) VALUES ('thin_id', ?1)"
+        " ON CONFLICT (name) DO UPDATE SET value = ?1 WHERE CAST(value AS INTEGER) < ?1",
+        "i", (int64_t)thin_id);
+}
+
+/* A slice is a document, a plan a document within one; the names are those of model/document.c and
+ * plan/document.c. */
+static const char all_thin_ids[] =
+    "SELECT thin_id AS id FROM images"
+    " UNION SELECT thin_id FROM snapshots UNION SELECT memory_thin_id FROM snapshots"
+    " UNION SELECT thin_id FROM volumes"
+    " UNION SELECT json_extract(document, '$.disk_thin_id') FROM slices"
+    " UNION SELECT json_extract(document, '$.seed_thin_id') FROM slices"
+    " UNION SELECT json_extract(step.value, '$.thin_id')"
+    "  FROM requests, json_each(requests.scratch, '$.plan.steps') AS step WHERE scratch IS NOT NULL"
+    " UNION SELECT json_extract(step.value, '$.origin_id')"
+    "  FROM requests, json_each(requests.scratch, '$.plan.steps') AS step WHERE scratch IS NOT NULL"
+    " ORDER BY id";
+
+#define THIN_IDS_STEP 1024
+
+int store_thin_ids(struct store *store, uint32_t **thin_ids, size_t *count, struct err *err)
+{
+    CLEANUP_QUERY sqlite3_stmt *query = store_query(store, err, all_thin_ids, "");
+    CLEANUP_FREE uint32_t *ids = NULL;
+    size_t found = 0;
+    int more = query ? 1 : -1;
+
+    while (more > 0 && (more = store_step(store, query, err)) > 0) {
+        if (found % THIN_IDS_STEP == 0)
+            ids = xrealloc(ids, (found + THIN_IDS_STEP) * sizeof(*ids));
+        ids[found++] = (uint32_t)sqlite3_column_int64(query, 0);
+    }
+    if (more < 0)
+        return -1;
+    *count = found;
+    *thin_ids = ids;
+    ids = NULL;
+    return 0;
+}

@@ -48,8 +48,13 @@ bool store_in_transaction(const struct store *store);
 int store_get(struct store *store, const char *name, char **value, struct err *err);
 int store_set(struct store *store, const char *name, const char *value, struct err *err);
 
-/* The next thin volume number, never given twice, from 1. */
+/* The next thin volume number, never given twice, from 1 or above the floor. */
 int store_next_thin_id(struct store *store, uint32_t *thin_id, struct err *err);
+/* From here on only numbers above this one are given out: the pool has volumes up to it. */
+int store_thin_id_floor(struct store *store, uint32_t thin_id, struct err *err);
+/* The numbers of all volumes that slices, images, snapshots, volumes and the plans of open
+ * requests have, in order; the caller frees them. */
+int store_thin_ids(struct store *store, uint32_t **thin_ids, size_t *count, struct err *err);
 
 /* Slices. `find` returns 1 when found, 0 when not, -1; the caller frees with slice_free. */
 int store_slice_put(struct store *store, const struct slice *slice, struct err *err);

@@ -145,19 +145,25 @@ static void on_done(struct task *task, const json_t *output)
 }
 
 /* Also past the point of no return what can be undone is undone (the worker stops where it cannot
- * be); a plan without any way back stays where it is, and can be asked for again. */
-static void worker_failed(struct task *task, const struct err *error)
+ * be); a plan without any way back stays where it is, and can be asked for again. false when the
+ * task is not to be touched any more. */
+static bool worker_failed(struct task *task, bool foreign, const struct err *error)
 {
+    /* What the step found and did not make is not undone: the way back begins before it. */
+    bool back = task->plan.forward_from > 0 && (!foreign || task->record.step > 0);
     task->record.error = *error;
-    if (task->plan.forward_from > 0) {
+    if (back) {
+        if (foreign)
+            task->record.step--;
         task->attempts = 0;
         start_undo(task, error);
         answer(task, json_pack("{s:s, s:b}", "type", "stop", "undo", 1));
-        return;
+        return true;
     }
     answer(task, json_pack("{s:s, s:b}", "type", "stop", "undo", 0));
     task_reap(task);
     task_finish(task, error);
+    return false;
 }
 
 static bool on_progress(struct task *task, int percent, uint64_t mapped_bytes)
@@ -241,9 +247,8 @@ static bool on_message(struct task *task, const json_t *message)
         return on_progress(task, (int)json_integer_value(json_object_get(message, "percent")),
                            (uint64_t)json_integer_value(json_object_get(message, "mapped")));
     } else if (strcmp(type, "failed") == 0) {
-        bool undo = task->plan.forward_from > 0;
-        worker_failed(task, &error);
-        return undo;
+        bool foreign = json_is_true(json_object_get(message, "foreign"));
+        return worker_failed(task, foreign, &error);
     } else if (strcmp(type, "closed") == 0) {
         on_closed(task, &error);
         return false;
@@ -340,6 +345,7 @@ void task_spawn(struct task *task)
     struct worker_job job = {.plan = &task->plan,
                              .undoing = task->record.phase == REQUEST_UNDOING,
                              .step = task->record.step,
+                             .resumed = task->began,
                              .output = -1,
                              .backend = tasks->config.backend_options,
                              .paths = tasks->config.paths,

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,9 +68,10 @@ static int sim_create(void *state, uint32_t thin_id, struct err *err)
     CLEANUP_FREE char *path = volume_path(state, thin_id);
     if (sim_enter(state, "create", err) < 0)
         return -1;
-    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot create volume %u", thin_id);
+        return err_errno(err, errno == EEXIST ? ERR_VOLUME_EXISTS : ERR_STORAGE_ERROR, errno,
+                         "cannot create volume %u", thin_id);
     sim_leave(state);
     return 0;
 }
@@ -106,17 +108,47 @@ static int sim_snapshot(void *state, uint32_t origin_id, const char *origin_name
         *mapped = 0;
     if (sim_enter(state, "snapshot", err) < 0)
         return -1;
-    if (access(path, F_OK) < 0) {
-        CLEANUP_CLOSE int from = open(origin, O_RDONLY | O_CLOEXEC);
-        CLEANUP_CLOSE int to = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        if (from < 0)
-            return err_errno(err, ERR_STORAGE_ERROR, errno, "there is no volume %u", origin_id);
-        if (to < 0 || copy_sparse(from, to) < 0 || rename(part, path) < 0)
-            return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot copy volume %u", origin_id);
-        if (origin_name && mapped && fstat(to, &status) == 0)
-            *mapped = (uint64_t)status.st_blocks * 512;
-    }
+    if (access(path, F_OK) == 0)
+        return err_set(err, ERR_VOLUME_EXISTS, "there is a volume %u", thin_id);
+    CLEANUP_CLOSE int from = open(origin, O_RDONLY | O_CLOEXEC);
+    CLEANUP_CLOSE int to = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (from < 0)
+        return err_errno(err, ERR_STORAGE_ERROR, errno, "there is no volume %u", origin_id);
+    if (to < 0 || copy_sparse(from, to) < 0 || rename(part, path) < 0)
+        return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot copy volume %u", origin_id);
+    if (origin_name && mapped && fstat(to, &status) == 0)
+        *mapped = (uint64_t)status.st_blocks * 512;
     sim_leave(state);
+    return 0;
+}
+
+static int by_number(const void *left, const void *right)
+{
+    const uint32_t *one = left, *other = right;
+    return *one < *other ? -1 : *one > *other;
+}
+
+static int sim_list(void *state, uint32_t **thin_ids, size_t *count, struct err *err)
+{
+    struct sim *sim = state;
+    CLEANUP_FREE char *folder = xasprintf("%s/volumes", sim->folder);
+    struct dirent *entry;
+    if (sim_flag(sim, "list_fails", false))
+        return err_set(err, ERR_STORAGE_ERROR, "the pool's metadata cannot be read");
+    DIR *open_folder = opendir(folder);
+    if (!open_folder)
+        return err_errno(err, ERR_STORAGE_ERROR, errno, "cannot list %s", folder);
+    *thin_ids = NULL;
+    *count = 0;
+    while ((entry = readdir(open_folder))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        *thin_ids = xrealloc(*thin_ids, (*count + 1) * sizeof(**thin_ids));
+        (*thin_ids)[(*count)++] = (uint32_t)strtoul(entry->d_name, NULL, 10);
+    }
+    closedir(open_folder);
+    if (*count > 0)
+        qsort(*thin_ids, *count, sizeof(**thin_ids), by_number);
     return 0;
 }
 
@@ -209,6 +241,7 @@ void sim_storage(struct sim *sim, struct storage *storage)
     *storage = (struct storage){.state = sim,
                                 .usage = sim_usage,
                                 .create = sim_create,
+                                .list = sim_list,
                                 .snapshot = sim_snapshot,
                                 .remove = sim_remove,
                                 .activate = sim_activate,

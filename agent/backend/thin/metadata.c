@@ -8,12 +8,15 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "codec/thin_metadata.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define UEVENT_LIMIT 4096
 
@@ -127,4 +130,40 @@ int be_thin_metadata_open(void *state, struct pool_metadata *metadata, struct er
 failed:
     be_thin_metadata_close(state, metadata, NULL);
     return -1;
+}
+
+/* --- The pool's volumes ----------------------------------------------------------------------- */
+
+static int read_block(void *argument, uint64_t block, unsigned char data[static THIN_BLOCK_BYTES],
+                      struct err *err)
+{
+    const struct pool_metadata *metadata = argument;
+    unsigned char aligned[THIN_BLOCK_BYTES] __attribute__((aligned(THIN_BLOCK_BYTES)));
+    ssize_t got = pread(metadata->fd, aligned, sizeof(aligned), (off_t)(block * THIN_BLOCK_BYTES));
+
+    if (got != THIN_BLOCK_BYTES)
+        return err_errno(err, ERR_STORAGE_ERROR, got < 0 ? errno : EIO,
+                         "cannot read block %" PRIu64 " of the pool's metadata", block);
+    memcpy(data, aligned, sizeof(aligned));
+    return 0;
+}
+
+int be_thin_list(void *state, uint32_t **thin_ids, size_t *count, struct err *err)
+{
+    struct pool_metadata view;
+    struct thin_metadata metadata = {.read = read_block, .argument = &view};
+    int result;
+
+    if (be_thin_metadata_open(state, &view, err) < 0)
+        return -1;
+    off_t bytes = lseek(view.fd, 0, SEEK_END);
+    metadata.block_count = bytes > 0 ? (uint64_t)bytes / THIN_BLOCK_BYTES : 0;
+    result = thin_metadata_open(&metadata, view.superblock, err);
+    if (result == 0)
+        result = thin_metadata_volumes(&metadata, thin_ids, count, err);
+    if (be_thin_metadata_close(state, &view, result < 0 ? NULL : err) < 0 && result == 0) {
+        free(*thin_ids);
+        result = -1;
+    }
+    return result;
 }

@@ -13,8 +13,9 @@
 int be_thin_parse_status(const char *status, uint64_t sectors_per_block, struct pool_usage *usage,
                          struct err *err);
 
-/* Whether a mirror (the status line of dm-raid, Documentation/admin-guide/device-mapper/dm-raid.rst)
- * has lost one of its devices; one that is being filled has not. Pure. */
+/* Whether a mirror (the status line of dm-raid,
+ * Documentation/admin-guide/device-mapper/dm-raid.rst) has lost one of its devices; one that is
+ * being filled has not. Pure. */
 bool be_thin_mirror_degraded(const char *status);
 
 #endif

@@ -30,16 +30,17 @@ static int check_id(uint32_t thin_id, struct err *err)
     return 0;
 }
 
-/* Sends a message to the pool; 1 when the errno `harmless` says that it was done before. */
+/* Sends a message to the pool; 1 when the errno `harmless` says that it was done before (0: none
+ * does). */
 static int send_pool(const char *pool_name, int harmless, struct err *err, const char *message)
 {
     struct err failure = {.code = ERR_NONE};
 
     if (mapper_message(pool_name, message, &failure) == 0)
         return 0;
-    if (errno == harmless)
+    if (harmless && errno == harmless)
         return 1;
-    return err_set(err, failure.code, "%s", failure.message);
+    return err_set(err, errno == EEXIST ? ERR_VOLUME_EXISTS : failure.code, "%s", failure.message);
 }
 
 static int tell_pool(const struct be_thin *thin, int harmless, struct err *err, const char *message)
@@ -96,7 +97,7 @@ static int thin_create(void *state, uint32_t thin_id, struct err *err)
     if (check_id(thin_id, err) < 0)
         return -1;
     snprintf(message, sizeof(message), "create_thin %" PRIu32, thin_id);
-    return tell_pool(state, EEXIST, err, message);
+    return tell_pool(state, 0, err, message);
 }
 
 static int thin_remove(void *state, uint32_t thin_id, struct err *err)
@@ -135,7 +136,7 @@ static int snapshot_active(const char *pool_name, const char *message, const cha
 
     if (mapper_suspend(origin_name, err) < 0)
         return -1;
-    int result = send_pool(pool_name, EEXIST, err, message);
+    int result = send_pool(pool_name, 0, err, message);
     if (result == 0 && thin_mapped(NULL, origin_name, &bytes, NULL) < 0)
         bytes = 0;
     /* The slice's disk must come to life again whatever happened to the snapshot. */
@@ -167,7 +168,7 @@ static int thin_snapshot(void *state, uint32_t origin_id, const char *origin_nam
         return snapshot_active(pool_name, message, origin_name, mapped, err);
     if (mapped)
         *mapped = 0;
-    return send_pool(pool_name, EEXIST, err, message) < 0 ? -1 : 0;
+    return send_pool(pool_name, 0, err, message) < 0 ? -1 : 0;
 }
 
 static void rest(void)
@@ -276,6 +277,7 @@ int be_thin_open(struct storage *storage, const char *pool_name, struct err *err
                                 .activate = thin_activate,
                                 .deactivate = thin_deactivate,
                                 .mapped = thin_mapped,
+                                .list = be_thin_list,
                                 .metadata_open = be_thin_metadata_open,
                                 .metadata_close = be_thin_metadata_close,
                                 .close = thin_close};
