@@ -2,12 +2,7 @@
 
 #include "backend/backend.h"
 #include "base/err.h"
-#include "base/memory.h"
 #include "capacity/admit.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 #define STAY_PERCENT 2 /* a level is left this far below its bound */
 
@@ -106,20 +101,6 @@ enum health_level health_memory(uint64_t available_kib, enum health_level before
             "with a larger dom0_mem when this stays",
             HEALTH_MEMORY_LOW_KIB >> 10);
     return HEALTH_LOW;
-}
-
-/* As Linux's block layer writes it: "I/O error, dev sda, sector 2048 op 0x0:(READ) ...", or
- * "critical medium error, dev ...". */
-int health_disk_error(const char *line, char name[static DISK_NAME_BYTES], uint64_t *sector)
-{
-    static const char *const others[] = {"sr", "fd", "loop", "ram", "nbd"};
-    const char *at = strstr(line, " error, dev ");
-    if (!at || sscanf(at, " error, dev %31[a-z0-9], sector %" SCNu64, name, sector) != 2)
-        return 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
-        if (strncmp(name, others[i], strlen(others[i])) == 0)
-            return 0;
-    return 1;
 }
 
 enum health_level health_mirror(const struct pool_usage *pool, struct err *problem)

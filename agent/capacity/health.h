@@ -34,9 +34,4 @@ enum health_level health_state(uint64_t free_bytes, enum health_level before, st
 enum health_level health_memory(uint64_t available_kib, enum health_level before,
                                 struct err *problem);
 
-/* A line of the kernel's log that tells of a disk's I/O error: 1, the disk's name and the first
- * sector; 0 for any other line. */
-#define DISK_NAME_BYTES 32
-int health_disk_error(const char *line, char name[static DISK_NAME_BYTES], uint64_t *sector);
-
 #endif

@@ -1,5 +1,6 @@
 /* Looks after what slices need and do not see: room in the pool and on the state volume, dom0's
- * memory, disks with errors. What is wrong is told before it hurts; what is over is told, too. */
+ * memory, and what the boot scripts and services found. What is wrong is told before it hurts;
+ * what is over is told, too. */
 #include "node/health_watch.h"
 
 #include "backend/backend.h"
@@ -11,6 +12,7 @@
 #include "base/text.h"
 #include "capacity/health.h"
 #include "node/agent.h"
+#include "node/kernel_watch.h"
 #include "node/parameters.h"
 #include "node/problem.h"
 #include "operation/capacity.h"
@@ -19,7 +21,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +29,11 @@
 
 #define LOOK_INTERVAL_MS 2000
 #define RESERVE_BYTES (8u << 20)
-#define KERNEL_LINE_BYTES 8192 /* the longest record of /dev/kmsg */
 
 struct health {
     enum health_level data, metadata, state, memory;
     unsigned timer;
-    int kernel_log;
+    struct kernel_watch *kernel;
 };
 
 static void enter(struct agent *agent, const char *key, enum health_level level,
@@ -152,55 +152,6 @@ static void look_at_memory(struct agent *agent)
     enter(agent, "memory", agent->health->memory, &problem);
 }
 
-/* --- Disks with errors ------------------------------------------------------------------------ */
-
-static void kernel_line(struct agent *agent, const char *line)
-{
-    char name[DISK_NAME_BYTES], key[64];
-    struct err problem;
-    uint64_t sector;
-    if (!health_disk_error(line, name, &sector))
-        return;
-    snprintf(key, sizeof(key), "disk-errors-%s", name);
-    /* The first sector is told; a disk that dies has thousands. */
-    if (problem_known(agent, key))
-        return;
-    err_set(&problem, ERR_STORAGE_ERROR,
-            "disk %s has errors, first at sector %llu: what lies there cannot be read or written; "
-            "move the slices away and replace the disk",
-            name, (unsigned long long)sector);
-    problem_set(agent, key, &problem);
-}
-
-/* /dev/kmsg gives one record to each read, and EPIPE when some were overwritten. */
-static void kernel_says(void *context, int fd, short events)
-{
-    struct agent *agent = context;
-    char record[KERNEL_LINE_BYTES + 1];
-    ssize_t length;
-    (void)events;
-    while ((length = read(fd, record, KERNEL_LINE_BYTES)) > 0 || (length < 0 && errno == EPIPE)) {
-        if (length < 0)
-            continue;
-        record[length] = '\0';
-        for (char *rest = record, *line; (line = strsep(&rest, "\n"));)
-            kernel_line(agent, line);
-    }
-    if (length == 0 || errno != EAGAIN)
-        loop_unwatch(agent->loop, fd);
-}
-
-static void watch_kernel(struct agent *agent)
-{
-    const char *path = agent->options.kernel_log;
-    int fd = path ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
-    agent->health->kernel_log = fd;
-    if (fd >= 0)
-        loop_watch(agent->loop, fd, POLLIN, kernel_says, agent);
-    else if (path)
-        log_warning("cannot read %s: %s", path, strerror(errno));
-}
-
 /* --- What the boot scripts found -------------------------------------------------------------- */
 
 #define BOOT_KEY "boot-"
@@ -269,7 +220,7 @@ void health_open(struct agent *agent)
     agent->health = xcalloc(1, sizeof(*agent->health));
     if (agent->storage)
         keep_reserve(agent);
-    watch_kernel(agent);
+    agent->health->kernel = kernel_watch_open(agent);
     look(agent);
     /* What its supervisor said of the agent's end has been told, and is over. */
     unlink(end);
@@ -280,10 +231,7 @@ void health_close(struct agent *agent)
     if (!agent->health)
         return;
     loop_cancel(agent->loop, agent->health->timer);
-    if (agent->health->kernel_log >= 0) {
-        loop_unwatch(agent->loop, agent->health->kernel_log);
-        close(agent->health->kernel_log);
-    }
+    kernel_watch_close(agent->health->kernel);
     free(agent->health);
     agent->health = NULL;
 }

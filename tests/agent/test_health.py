@@ -91,18 +91,48 @@ def test_short_memory_of_dom0(node: Node) -> None:
     wait_well(node)
 
 
-def test_disk_errors_of_the_kernels_log(make_node: Callable[..., Node]) -> None:
+def test_kernels_log(make_node: Callable[..., Node]) -> None:
+    """Disks with errors and gone, one that nobody uses, a stick pulled out, firmware, errors of memory."""
     node = make_node()
     log = node.folder / "kmsg"
     os.mkfifo(log)
     kernel = os.open(log, os.O_RDWR)
+    for disk, removable in (("vda", 0), ("sdb", 1), ("sdc", 0)):
+        (node.folder / "sys" / "block" / disk).mkdir(parents=True)
+        (node.folder / "sys" / "block" / disk / "removable").write_text(f"{removable}\n")
+    (node.folder / "run" / "disks").write_text(
+        "vda\t10240\tclaimed\tvolume group slicenode\tmodel\tserial\n"
+        "sda\t10240\tclaimed\tvolume group slicenode\tmodel\tserial\n"
+        "sdb\t10240\tunused\tremovable\tmodel\tserial\n")
     node.start("--kernel-log", str(log))
-    os.write(kernel, b"6,1,1,-;vda: vda1\n")
-    os.write(kernel, b"3,2,9,-;I/O error, dev vda, sector 4711 op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2\n")
-    os.write(kernel, b"3,3,9,-;I/O error, dev vda, sector 4712 op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2\n")
-    wait_problem(node, "disk vda has errors, first at sector 4711", "storage_error")
-    assert len(problems(node)) == 1
-    assert "disk vda has errors" in wait_until(node.screen, "the screen")
+    tail = "op 0x0:(READ) flags 0x80700 phys_seg 1 prio class 2"
+    lines = [
+        "6,1,1,-;vda: vda1",
+        "3,2,9,-;operation not supported error, dev vda, sector 4 op 0x9:(WRITE_ZEROES) flags 0x800 phys_seg 0",
+        f"3,3,9,-;I/O error, dev vda, sector 4711 {tail}",
+        " SUBSYSTEM=block",
+        f"3,4,9,-;I/O error, dev vda, sector 4712 {tail}",
+        f"3,5,9,-;I/O error, dev sdb, sector 1 {tail}",
+        f"3,6,9,-;device offline error, dev sdd, sector 1 {tail}",
+        f"3,7,9,-;I/O error, dev sdc, sector 99 {tail}",
+        f"3,8,9,-;I/O error, dev sda, sector 2 {tail}",
+        f"14,9,9,-;I/O error, dev vdz, sector 3 {tail}",
+        "4,10,9,-;bnx2 0000:03:00.0: Direct firmware load for bnx2/bnx2-mips-09-6.2.1b.fw failed with error -2",
+        "4,11,9,-;bnx2 0000:03:00.0: Direct firmware load for bnx2/bnx2-rv2p-09-6.0.17.fw failed with error -2",
+        *["4,12,9,-;{1}[Hardware Error]: event severity: corrected"] * 9,
+        "2,13,9,-;{2}[Hardware Error]: event severity: recoverable",
+    ]
+    for line in lines:
+        os.write(kernel, line.encode() + b"\n")
+    wait_problem(node, "a hardware error that could not be corrected", "hypervisor_error")
+    assert sorted(message.partition(":")[0] for message in problems(node)) == [
+        "disk sda does not answer any more", "disk sdc has errors, first at sector 99",
+        "disk vda has errors, first at sector 4711",
+        "the machine's firmware reports a hardware error that could not be corrected"]
+    screen = wait_until(node.screen, "the screen")
+    assert screen.count("asks for firmware") == 1 and "bnx2 (0000:03:00.0) asks for firmware bnx2/bnx2-mips" in screen
+    os.write(kernel, b"4,14,9,-;{1}[Hardware Error]: event severity: corrected\n")
+    wait_problem(node, "has corrected 10 hardware errors", "hypervisor_error")
     os.close(kernel)
     node.stop()
 

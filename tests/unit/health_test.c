@@ -1,4 +1,4 @@
-/* health: levels of room, told once and left only with some distance; disks' errors in the log. */
+/* health: levels of room, told once and left only with some distance. */
 #include "base/err.h"
 #include "base/memory.h"
 #include "capacity/health.h"
@@ -84,27 +84,6 @@ TEST(health_of_the_state_volume_and_of_memory)
     CHECK(problem.code == ERR_INSUFFICIENT_MEMORY);
     CHECK(health_memory(50 << 10, HEALTH_LOW, &problem) == HEALTH_LOW);
     CHECK(health_memory(70 << 10, HEALTH_LOW, &problem) == HEALTH_GOOD);
-}
-
-TEST(health_knows_disk_errors_in_the_kernels_log)
-{
-    char name[DISK_NAME_BYTES];
-    uint64_t sector;
-
-    CHECK(health_disk_error(
-        "3,812,93,-;I/O error, dev vda, sector 2101248 op 0x0:(READ) flags 0x80700", name,
-        &sector));
-    CHECK_TEXT("vda", name);
-    CHECK_NUMBER(2101248, sector);
-    CHECK(health_disk_error("critical medium error, dev nvme0n1, sector 7 op 0x1:(WRITE)", name,
-                            &sector));
-    CHECK_TEXT("nvme0n1", name);
-    CHECK(!health_disk_error("I/O error, dev sr0, sector 0 op 0x0:(READ)", name, &sector));
-    CHECK(!health_disk_error("I/O error, dev loop0, sector 0 op 0x0:(READ)", name, &sector));
-    CHECK(!health_disk_error("I/O error, dev , sector 0", name, &sector));
-    CHECK(!health_disk_error("I/O error, dev sda, sector x", name, &sector));
-    CHECK(!health_disk_error("EXT4-fs error (device dm-0)", name, &sector));
-    CHECK(!health_disk_error("", name, &sector));
 }
 
 TEST(health_tells_of_a_mirror_with_one_disk)
