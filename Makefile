@@ -111,7 +111,7 @@ ifeq ($(wildcard out/licenses/slicenode),)
 out/sbom.spdx.json: again
 endif
 image: out/SHA256SUMS ## ISO, PXE set, slicenode.efi and SHA256SUMS
-out/SHA256SUMS: $(filter-out image/sizes.py image/limits.json,$(wildcard image/*)) scripts/slicenode_build.py out/version $(addprefix out/stamp/,xen linux syslinux) \
+out/SHA256SUMS: $(filter-out image/sizes.py image/limits.json,$(wildcard image/*)) scripts/slicenode_build.py scripts/slicenode_menu.py out/version $(addprefix out/stamp/,xen linux syslinux) \
 		out/initramfs/initramfs
 	@image/build
 

@@ -94,10 +94,10 @@ class PeFile:
         return bytes(self.data)
 
 
-def unified(xen: bytes, config: str, kernel: bytes, ramdisk: bytes) -> bytes:
+def unified(xen: bytes, config: bytes, kernel: bytes, ramdisk: bytes) -> bytes:
     """Hypervisor, kernel, initramfs and configuration in one EFI program."""
     image = PeFile(xen)
-    image.add(".config", config.encode())
+    image.add(".config", config)
     image.add(".kernel", kernel)
     image.add(".ramdisk", ramdisk)
     return image.finish()

@@ -13,6 +13,7 @@
 #define BLANKS " \t"
 #define PEM_BEGIN "-----BEGIN "
 #define PEM_END "-----END "
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 static const struct {
     const char *name;
@@ -47,8 +48,10 @@ void conf_problem(struct conf *conf, const char *format, ...)
 
 void conf_free(struct conf *conf)
 {
-    for (unsigned key = 0; key < CONF_KEY_COUNT; key++)
+    for (unsigned key = 0; key < CONF_KEY_COUNT; key++) {
         free(conf->values[key].text);
+        free(conf->values[key].where);
+    }
     for (unsigned i = 0; i < conf->problem_count && i < CONF_PROBLEMS_MAX; i++)
         free(conf->problems[i]);
     *conf = (struct conf){.sources = 0};
@@ -62,15 +65,26 @@ static int find_key(const char *name)
     return -1;
 }
 
+/* A key as the operator has written it, in quotes where something of it cannot be seen. */
+static struct quoted shown(const char *name)
+{
+    struct quoted text;
+
+    if (*name && !text_printable(name, 40))
+        return quoted(name);
+    snprintf(text.text, sizeof(text.text), PREFIX "%s", name);
+    return text;
+}
+
 static void unknown_key(struct conf *conf, const char *where, const char *name)
 {
-    char known[128] = "";
+    char known[256] = "";
 
     for (unsigned key = 0; key < CONF_KEY_COUNT; key++) {
         size_t used = strlen(known);
         snprintf(known + used, sizeof(known) - used, "%s%s", key ? ", " : "", keys[key].name);
     }
-    conf_problem(conf, "%s: " PREFIX "%.40s is not known; the keys are %s", where, name, known);
+    conf_problem(conf, "%s: %s is not known; the keys are %s", where, shown(name).text, known);
 }
 
 static void replace(struct conf_value *value, char *text)
@@ -87,6 +101,8 @@ static void keep(struct conf *conf, const char *where, enum conf_key key, char *
     bool again = value->source == conf->sources;
 
     value->source = conf->sources;
+    free(value->where);
+    value->where = xstrdup(where);
     if (again && value->text && key == CONF_SSH_KEY) {
         replace(value, xasprintf("%s\n%s", value->text, text));
         free(text);
@@ -194,18 +210,30 @@ static char *trim(char *text)
     return text;
 }
 
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
 static char *next_line(struct lines *lines)
 {
     char *line = strsep(&lines->rest, "\n");
 
-    if (line)
-        lines->number++;
-    return line ? trim(line) : NULL;
+    if (!line)
+        return NULL;
+    lines->number++;
+    /* Editors on Windows put this mark at the beginning of a file, which may have come to stand
+     * behind something else: scripts/personalise's first line, another file. Nobody sees it. */
+    while (begins(line, BYTE_ORDER_MARK))
+        line += strlen(BYTE_ORDER_MARK);
+    return trim(line);
 }
 
-static bool begins(const char *text, const char *with)
+/* Every other byte of English in UTF-16 is zero, with the mark before it or not. */
+static bool is_utf16(const char *text, size_t length)
 {
-    return strncmp(text, with, strlen(with)) == 0;
+    return length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0 ||
+                           (!text[0] != !text[1]));
 }
 
 /* Whether another PEM block comes next, after blank lines at most. */
@@ -286,13 +314,13 @@ void conf_file(struct conf *conf, const char *source, const char *text, size_t l
         return;
     }
     if (memchr(text, '\0', length)) {
-        conf_problem(conf, "%s: not plain text (UTF-8); ignored", source);
+        conf_problem(conf, "%s: not plain text (UTF-8)%s; ignored", source,
+                     is_utf16(text, length) ? " but UTF-16: have the editor save it as UTF-8" : "");
         return;
     }
     copy = xcalloc(length + 1, 1);
     memcpy(copy, text, length);
-    /* Editors on Windows put a mark at the beginning. */
-    lines = (struct lines){.rest = begins(copy, "\xef\xbb\xbf") ? copy + 3 : copy};
+    lines = (struct lines){.rest = copy};
     while ((line = next_line(&lines)))
         read_line(conf, source, &lines, line);
 }

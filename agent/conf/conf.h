@@ -19,7 +19,13 @@
     X(DISK, "disk", conf_check_disk)                                                               \
     X(NTP, "ntp", conf_check_ntp)                                                                  \
     X(SSH_KEY, "ssh_key", conf_check_ssh_key)                                                      \
-    X(NAME, "name", conf_check_name)
+    X(NAME, "name", conf_check_name)                                                               \
+    X(SMT, "smt", conf_check_smt)                                                                  \
+    X(SPEC_CTRL, "spec-ctrl", conf_check_spec_ctrl)                                                \
+    X(SCHED_GRAN, "sched-gran", conf_check_sched_gran)                                             \
+    X(DOM0_MEM, "dom0_mem", conf_check_dom0_mem)                                                   \
+    X(DOM0_MAX_VCPUS, "dom0_max_vcpus", conf_check_dom0_max_vcpus)                                 \
+    X(SERIAL, "serial", conf_check_serial)
 
 enum conf_key {
 #define X(key, name, check) CONF_##key,
@@ -30,6 +36,7 @@ enum conf_key {
 
 struct conf_value {
     char *text;      /* owned; NULL when not given or malformed */
+    char *where;     /* owned: source and line; NULL when not given */
     unsigned source; /* number of the source that it came from; 0: none */
 };
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "conf/conf.h"
+#include "conf/xen.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,7 +19,23 @@
 #define COMMAND_LINE_LIMIT (16u << 10)
 
 static const char usage[] =
-    "usage: slicenode-conf --output FOLDER [--cmdline FILE] [CONF-FILE ...]\n";
+    "usage: slicenode-conf --output FOLDER [--cmdline FILE] [--xen FILE] [CONF-FILE ...]\n";
+
+#define MEDIUM "medium-"
+
+/* A source as it is called in messages: what rc/40-conf has copied from a boot medium by where it
+ * came from. */
+static char *name_of(const char *path)
+{
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+
+    if (strcmp(path, "/slicenode.conf") == 0)
+        return xstrdup("slicenode.conf in the image");
+    if (strncmp(name, MEDIUM, strlen(MEDIUM)) == 0)
+        return xasprintf("slicenode.conf on %.*s", (int)strcspn(name + strlen(MEDIUM), "."),
+                         name + strlen(MEDIUM));
+    return xstrdup(path);
+}
 
 static void read_sources(struct conf *conf, const char *command_line, char *const *files)
 {
@@ -31,7 +48,8 @@ static void read_sources(struct conf *conf, const char *command_line, char *cons
             conf_problem(conf, "%s", err.message);
             continue;
         }
-        conf_file(conf, *files, text, length);
+        CLEANUP_FREE char *name = name_of(*files);
+        conf_file(conf, name, text, length);
         free(text);
     }
     if (read_file(command_line, COMMAND_LINE_LIMIT, &text, NULL, &err) < 0) {
@@ -40,6 +58,21 @@ static void read_sources(struct conf *conf, const char *command_line, char *cons
     }
     conf_command_line(conf, text);
     free(text);
+}
+
+/* From a file, for who checks a conf on another machine; else of the Xen that runs here. */
+static void compare_with_xen(struct conf *conf, const char *path)
+{
+    CLEANUP_FREE char *line = NULL;
+    struct err err;
+
+    if (!path)
+        line = xen_command_line();
+    else if (read_file(path, COMMAND_LINE_LIMIT, &line, NULL, &err) < 0)
+        conf_problem(conf, "%s", err.message);
+    if (line)
+        line[strcspn(line, "\n")] = '\0';
+    conf_compare_xen(conf, line);
 }
 
 static int write_key(const char *folder, const char *name, const char *text, struct err *err)
@@ -92,9 +125,10 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {{"output", required_argument, NULL, 'o'},
                                             {"cmdline", required_argument, NULL, 'c'},
+                                            {"xen", required_argument, NULL, 'x'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    const char *output = NULL, *command_line = "/proc/cmdline";
+    const char *output = NULL, *command_line = "/proc/cmdline", *xen_line = NULL;
     struct conf conf = {.sources = 0};
     struct err err;
     int option, result;
@@ -108,6 +142,9 @@ int main(int argc, char **argv)
         case 'c':
             command_line = optarg;
             break;
+        case 'x':
+            xen_line = optarg;
+            break;
         default:
             fputs(usage, option == 'h' ? stdout : stderr);
             return option == 'h' ? 0 : 2;
@@ -119,6 +156,7 @@ int main(int argc, char **argv)
     }
     umask(077);
     read_sources(&conf, command_line, argv + optind);
+    compare_with_xen(&conf, xen_line);
     result = write_all(output, &conf, &err);
     if (result < 0)
         log_error("%s", err.message);

@@ -73,6 +73,7 @@ def test_nothing_is_made_again_without_an_edit() -> None:
         ("initramfs/manifest", IMAGE),
         ("scripts/mkinitramfs", IMAGE),
         ("scripts/slicenode_build.py", IMAGE),
+        ("scripts/slicenode_menu.py", {"image"}),
         ("image/isolinux.cfg", {"image"}),
         ("image/pxelinux.cfg", {"image"}),
         ("image/slicenode.ipxe", {"image"}),

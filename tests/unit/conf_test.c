@@ -1,6 +1,7 @@
 /* conf: boot parameters from files and the command line. */
 #include "base/memory.h"
 #include "conf/conf.h"
+#include "conf/xen.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -168,7 +169,7 @@ TEST(conf_files_that_are_no_conf)
     conf_free(&conf);
     check_problem("just words", "f line 1: not of the form key=value");
     check_problem("=x", "slicenode. is not known");
-    check_problem("\033[2J=x", "slicenode.?[2J is not known");
+    check_problem("\033[2J=x", "\"?[2J\" is not known");
 }
 
 TEST(conf_controller)
@@ -275,4 +276,117 @@ TEST(conf_net_lowers_macs)
     read_text(&conf, "net=dhcp,bond=52:54:00:AB:CD:EF+Eth1,mode=active-backup");
     CHECK_TEXT("dhcp,bond=52:54:00:ab:cd:ef+Eth1,mode=active-backup", conf.values[CONF_NET].text);
     conf_free(&conf);
+}
+
+TEST(conf_marks_that_nobody_sees)
+{
+    static const char utf16[] = "\xff\xfe"
+                                "n\0a\0m\0e\0=\0a\0\n",
+                      bare[] = "n\0a\0m\0e\0=\0a\0";
+    struct conf conf = {.sources = 0};
+
+    /* behind the first line of an image's slot, and between two files that were put together */
+    read_text(&conf, "# slot\n\xef\xbb\xbf"
+                     "controller=https://a.example  \r\n"
+                     "\xef\xbb\xbf\xef\xbb\xbf"
+                     "name=n\t \r\n");
+    CHECK_NUMBER(0, conf.problem_count);
+    CHECK_TEXT("https://a.example", conf.values[CONF_CONTROLLER].text);
+    CHECK_TEXT("n", conf.values[CONF_NAME].text);
+    conf_free(&conf);
+    conf_file(&conf, "f", utf16, sizeof(utf16) - 1);
+    conf_file(&conf, "f", bare, sizeof(bare) - 1);
+    CHECK_NUMBER(2, conf.problem_count);
+    CHECK_HOLDS("f: not plain text (UTF-8) but UTF-16: have the editor save it", conf.problems[0]);
+    CHECK_HOLDS("UTF-16", conf.problems[1]);
+    conf_free(&conf);
+    /* a no-break space and a zero-width one in front of a key are shown as what they are */
+    check_problem("\xc2\xa0"
+                  "name=n\n",
+                  "line 1: \"");
+    check_problem("\xe2\x80\x8b"
+                  "name=n\n",
+                  "line 1: \"");
+}
+
+TEST(conf_parameters_of_xen)
+{
+    static const char *const good[] = {
+        "smt=off",
+        "smt=on",
+        "spec-ctrl=no",
+        "spec-ctrl=xen=no,ibpb=0",
+        "sched-gran=core",
+        "dom0_mem=512M",
+        "dom0_mem=2G",
+        "dom0_max_vcpus=2",
+        "dom0_max_vcpus=1-8",
+        "serial=none",
+        "serial=com1,115200",
+        "serial=com2,57600,8n1",
+        "serial=com1,9600,7e2,0x2f8,3",
+        "serial=com2,115200,8n1,0xc000",
+    };
+    static const char *const bad[][2] = {
+        {"smt=no", "must be on or off"},
+        {"spec-ctrl=no --- x", "must be words"},
+        {"spec-ctrl=", "must be words"},
+        {"sched-gran=thread", "must be cpu, core or socket"},
+        {"dom0_mem=512", "must be a size"},
+        {"dom0_mem=64M", "must be a size from 128M to 64G"},
+        {"dom0_mem=65G", "must be a size"},
+        {"dom0_mem=99999999999G", "must be a size"},
+        {"dom0_mem=-1G", "must be a size"},
+        {"dom0_max_vcpus=0", "must be a number from 1 to 64"},
+        {"dom0_max_vcpus=4-2", "must be a number"},
+        {"dom0_max_vcpus=1-", "must be a number"},
+        {"dom0_max_vcpus=100", "must be a number"},
+        {"serial=com3,115200", "com1 or com2"},
+        {"serial=com1", "must have a speed"},
+        {"serial=com1,115201", "must have a speed"},
+        {"serial=com1,115200,8n3", "must have a format"},
+        {"serial=com1,115200,8n1,0x3f8,4,5", "may end with"},
+        {"serial=com1,115200,8n1,port", "may end with"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+        check_problem(good[i], NULL);
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        check_problem(bad[i][0], bad[i][1]);
+}
+
+TEST(conf_says_what_did_not_reach_xen)
+{
+    static const struct {
+        const char *conf, *xen, *problem;
+    } cases[] = {
+        {"smt=off", "console=com1,vga smt=off", NULL},
+        {"smt=off", "smt=on smt=0", NULL},
+        {"smt=off", "smt=off smt=on",
+         "smt=off is set in f line 1, but Xen was started with smt=on"},
+        {"smt=off", "console=vga", "but Xen was started without it: write it into the boot medium"},
+        {"smt=on", "smt=off", "Xen was started with smt=off"},
+        {"dom0_mem=1G", "dom0_mem=1G,max:1G", NULL},
+        {"dom0_mem=1G", "dom0_mem=256M,max:256M", "Xen was started with dom0_mem=256M,max:256M"},
+        {"dom0_max_vcpus=2", "dom0_max_vcpus=2", NULL},
+        {"spec-ctrl=no", "spec-ctrl=no", NULL},
+        {"sched-gran=core", "xsched-gran=core", "without it"},
+        {"serial=com2,57600", "console=com2,vga com2=57600,8n1", NULL},
+        {"serial=com2,57600,8e1,0x2f8,3", "console=com2,vga com2=57600,8e1,0x2f8,3", NULL},
+        {"serial=com2,57600", "console=com1,vga com1=57600,8n1", "started with console=com1,vga"},
+        {"serial=com1,57600", "console=com1,vga com1=115200,8n1", "with com1=115200,8n1"},
+        {"serial=none", "console=vga", NULL},
+        {"name=a", "", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct conf conf = {.sources = 0};
+        read_text(&conf, cases[i].conf);
+        conf_compare_xen(&conf, NULL);
+        CHECK_NUMBER(0, conf.problem_count);
+        conf_compare_xen(&conf, cases[i].xen);
+        if (CHECK_NUMBER(cases[i].problem ? 1 : 0, conf.problem_count) && cases[i].problem)
+            CHECK_HOLDS(cases[i].problem, conf.problems[0]);
+        conf_free(&conf);
+    }
 }
