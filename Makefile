@@ -96,7 +96,7 @@ agent-host: ## the agent for this machine, with sanitizers and the simulated nod
 	+@$(MAKE) -s -C agent BUILD=host
 
 initramfs: out/initramfs/initramfs
-out/initramfs/initramfs: scripts/mkinitramfs scripts/slicenode_build.py initramfs/manifest out/version $(shipped) \
+out/initramfs/initramfs: scripts/mkinitramfs scripts/slicenode_build.py scripts/slicenode_cpio.py initramfs/manifest out/version $(shipped) \
 		$(filter-out out/%,$(packed)) $(agent_programs)
 	@mkdir -p out/log
 	@scripts/mkinitramfs >out/log/initramfs.log || { cat out/log/initramfs.log; exit 1; }
@@ -114,6 +114,12 @@ image: out/SHA256SUMS ## ISO, PXE set, slicenode.efi and SHA256SUMS
 out/SHA256SUMS: $(filter-out image/sizes.py image/limits.json,$(wildcard image/*)) scripts/slicenode_build.py scripts/slicenode_menu.py out/version $(addprefix out/stamp/,xen linux syslinux) \
 		out/initramfs/initramfs
 	@image/build
+
+.PHONY: firmware
+firmware: out/firmware.cpio image ## the images once more with microcode and non-free firmware, in out/with-firmware
+	@image/build --firmware
+out/firmware.cpio: scripts/mkfirmware scripts/slicenode_cpio.py initramfs/firmware/pins initramfs/modules.firmware out/stamp/linux
+	@scripts/mkfirmware
 
 sbom: out/sbom.spdx.json ## what is inside, from which source, under which licence
 out/sbom.spdx.json: scripts/sbom out/version LICENSE $(shipped_recipes) $(shipped_recipes:recipe=pins)

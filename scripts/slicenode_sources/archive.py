@@ -92,6 +92,8 @@ class Archive:
         self._offers: dict[tuple[str, str], list[Offer]] = {}
         self._asked: set[tuple[str, str]] = set()
         self.fresh_s = FRESH_S
+        # A mirror need not have more than main; what needs more says so before it asks.
+        self.components = "main"
         self._state: Path | None = None
         self._error = ""
 
@@ -178,7 +180,8 @@ class Archive:
         if self._settings.keyring != KEYRING and not Path(self._settings.keyring).exists():
             raise SourcesError(f"SLICENODE_KEYRING: there is no {self._settings.keyring}")
         trust = f"[signed-by={self._settings.keyring}] " if Path(self._settings.keyring).exists() else ""
-        return "".join(f"{kind} {trust}{base} {suite} main\n" for suite, base in mirrors for kind in ("deb", "deb-src"))
+        rows = (f"{trust}{base} {suite} {self.components}\n" for suite, base in mirrors)
+        return "".join(f"{kind} {row}" for row in rows for kind in ("deb", "deb-src"))
 
     def _configuration(self, state: Path) -> str:
         # Dir::Etc::parts: apt reads this file before the host's apt.conf.d, which would have the last word.

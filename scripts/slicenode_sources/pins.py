@@ -21,6 +21,9 @@ HEADER = """\
 """
 GUEST = "guest-debian"
 GUEST_FOLDER = Path("scripts/guest/debian")
+# Not free, so of no image that is built without being asked for it, of no bundle and of no SBOM.
+FIRMWARE = "firmware"
+FIRMWARE_FOLDER = Path("initramfs/firmware")
 # The largest file pinned today has 154 MB. A size ten times this limit is a mistake in a pins file, not a source.
 LARGEST_BYTES = 4 << 30
 FORMS = {
@@ -99,6 +102,8 @@ def recipes(root: Path = ROOT) -> dict[str, Recipe]:
         found[path.parent.name] = Recipe(path.parent.name, path.parent, shipped)
     if (root / GUEST_FOLDER / "pins").exists():
         found[GUEST] = Recipe(GUEST, root / GUEST_FOLDER, False)
+    if (root / FIRMWARE_FOLDER / "pins").exists():
+        found[FIRMWARE] = Recipe(FIRMWARE, root / FIRMWARE_FOLDER, False)
     return found
 
 
