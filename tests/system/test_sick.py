@@ -164,7 +164,7 @@ def test_full_state_volume_keeps_slices_and_comes_back(rack: NbdRack) -> None:
     rack.do("unpause", "web")
     assert intact(rack)
     # svlogd stands still meanwhile: nobody may wait for it when the pipe to it is full.
-    for name in ("sliced", "xenstored", "xenconsoled"):
+    for name in ("sliced", "slicenode-health", "xenstored", "xenconsoled"):
         flags = rack.dom0(f"set -- $(pidof {name}); readlink /proc/$1/fd/2; grep flags: /proc/$1/fdinfo/2").split()
         assert flags[0].startswith("pipe:") and int(flags[2], 8) & os.O_NONBLOCK, (name, flags)
     rack.dom0("rm /state/log/filler*")
@@ -173,7 +173,7 @@ def test_full_state_volume_keeps_slices_and_comes_back(rack: NbdRack) -> None:
 
 
 def test_short_memory_is_told_and_takes_no_service(rack: NbdRack) -> None:
-    services = "pidof sliced xenstored xenconsoled runsvdir"
+    services = "pidof sliced slicenode-health xenstored xenconsoled runsvdir"
     before = rack.dom0(services)
     # Pages of a tmpfs cannot be given back.
     rack.dom0("mkdir -p /tmp/ram && mount -t tmpfs -o size=4g ram /tmp/ram")
