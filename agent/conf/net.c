@@ -104,15 +104,18 @@ static int check_dns(const char *value, struct err *err)
 static int check_gateway(const struct net *net, struct err *err)
 {
     struct address gateway;
-    bool link_local;
+    bool link_local, alone;
 
     if (!net->address.family)
         return err_set(err, ERR_CONF_INVALID, "gateway needs an address; DHCP brings its own");
     if (!address_parse(net->gateway, &gateway))
         return refuse_network(err, net->gateway, "is no address of a gateway");
     link_local = gateway.bytes[0] == 0xfe && (gateway.bytes[1] & 0xc0) == 0x80;
-    if (gateway.family != net->address.family || (!(gateway.family == AF_INET6 && link_local) &&
-                                                  !address_same_network(&net->address, &gateway)))
+    /* An address that is a network of its own has its gateway outside, as hosters give them. */
+    alone = net->address.prefix == (net->address.family == AF_INET6 ? 128u : 32u);
+    if (gateway.family != net->address.family ||
+        (!(gateway.family == AF_INET6 && link_local) && !alone &&
+         !address_same_network(&net->address, &gateway)))
         return refuse_network(err, net->gateway, "as gateway is not in the address's network");
     if (memcmp(gateway.bytes, net->address.bytes, sizeof(gateway.bytes)) == 0)
         return refuse_network(err, net->gateway, "is both the address and the gateway");

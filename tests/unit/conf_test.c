@@ -241,6 +241,8 @@ TEST(conf_net)
     check_problem("net=dhcp,nic=eth0,vlan=4094,dns=1.1.1.1+2606:4700::1111", NULL);
     check_problem("net=192.0.2.10/24,gateway=192.0.2.1,dns=192.0.2.1", NULL);
     check_problem("net=2001:db8::10/64,gateway=fe80::1", NULL);
+    check_problem("net=192.0.2.10/32,gateway=10.0.0.1", NULL);
+    check_problem("net=2001:db8::10/128,gateway=2001:db8:1::1", NULL);
     check_problem("net=dhcp,bond=eth0+eth1,mode=802.3ad", NULL);
     check_problem("net=", "must be dhcp or ADDRESS/PREFIX");
     check_problem("net=static", "must be dhcp or ADDRESS/PREFIX");
