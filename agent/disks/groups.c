@@ -14,6 +14,9 @@
 /* Some 400 bytes to a disk. */
 #define OUTPUT_LIMIT (1u << 20)
 
+static const char fields[] = "pv_name,pv_uuid,pv_size,vg_name,vg_uuid,vg_missing_pv_count,"
+                             "vg_size,vg_tags";
+
 static struct disk *find(struct disk *disks, unsigned count, const char *dev, const char *path)
 {
     size_t length = strlen(dev);
@@ -75,20 +78,9 @@ int groups_take(const char *text, const char *dev, struct disk *disks, unsigned 
 static int ask(const char *lvm, const char *dev, const char *paths, struct disk *disks,
                unsigned count, struct err *err)
 {
-    const char *const argv[] = {lvm,
-                                "pvs",
-                                "--readonly",
-                                "--devices",
-                                paths,
-                                "--reportformat",
-                                "json",
-                                "--units",
-                                "b",
-                                "--nosuffix",
-                                "-o",
-                                "pv_name,pv_uuid,pv_size,vg_name,vg_uuid,vg_missing_pv_count,"
-                                "vg_size,vg_tags",
-                                NULL};
+    const char *const argv[] = {
+        lvm, "pvs",        "--readonly", "--devices", paths, "--reportformat", "json", "--units",
+        "b", "--nosuffix", "-o",         fields,      NULL};
     CLEANUP_FREE char *output = NULL;
 
     if (command_output(argv, TIMEOUT_MS, OUTPUT_LIMIT, &output, err) < 0)

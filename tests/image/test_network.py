@@ -26,14 +26,15 @@ set +e
 {events}
 """
 SHOW = "echo address: $(ip -o addr show dev xenbr0 scope global | cut -d' ' -f7); " \
-       "ip route; ip -6 route show default; cat /run/slicenode/problems/network 2>/dev/null; cat /run/slicenode/status/20-net"
+       "ip route; ip -6 route show default; cat /run/slicenode/problems/network 2>/dev/null; " \
+       "cat /run/slicenode/status/20-net"
 
 Events = Callable[..., str]
 
 
 @pytest.fixture
 def events(tmp_path: Path) -> Events:
-    """The image's shell, its scripts and udhcpc's events, each `("bound", {"ip": ...})` or a line of shell."""
+    """Plays events to the image's scripts: `("bound", {...})` as udhcpc calls them, or a line of shell."""
     root = tmp_path / "root"
     for folder in ("bin", "etc", "run", "usr/bin", "sbin", "usr/sbin"):
         (root / folder).mkdir(parents=True)
