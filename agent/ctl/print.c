@@ -17,6 +17,23 @@ static long long number(const json_t *object, const char *name)
     return (long long)json_integer_value(json_object_get(object, name));
 }
 
+void print_console(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+
+    for (; *at; at++) {
+        if (*at == '\r' && (at[1] == '\n' || at[1] == '\r'))
+            continue;
+        if (*at == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f)
+            /* U+0080 to U+009f: some terminals take them for escape sequences. */
+            printf("^[%c", *++at - 0x40);
+        else if (*at == '\n' || *at == '\t' || (*at >= ' ' && *at != 0x7f))
+            putchar(*at);
+        else
+            printf("^%c", *at ^ 0x40);
+    }
+}
+
 void print_json(const json_t *value)
 {
     char *dump = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);

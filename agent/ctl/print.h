@@ -8,6 +8,9 @@
 
 /* The member's text; "-" when it has none. */
 const char *printed_text(const json_t *object, const char *name);
+/* What a slice has printed: a tenant's control characters must not drive the operator's
+ * terminal. They are shown as ^X; line ends and tabs stay. */
+void print_console(const char *text);
 void print_json(const json_t *value);
 void print_status(const json_t *status);
 void print_slices(const json_t *slices);

@@ -83,7 +83,7 @@ static void show_console(struct control *control, const char *method, const json
     const char *text = json_string_value(json_object_get(params, "text"));
     (void)control;
     if (strcmp(method, "console") == 0 && text) {
-        fputs(text, stdout);
+        print_console(text);
         fflush(stdout);
     }
 }
@@ -103,7 +103,7 @@ int command_console(struct control *control, int count, char **words)
     if (control->json && !follow)
         print_json(result);
     else
-        fputs(json_string_value(json_object_get(result, "console")), stdout);
+        print_console(json_string_value(json_object_get(result, "console")));
     fflush(stdout);
     json_decref(result);
     if (!follow)

@@ -85,6 +85,13 @@ def test_follow(node: Node, slice_id: str) -> None:
     assert ended["result"] == {"console": " hello\n", "truncated": True}
 
 
+def test_slicectl_shows_control_characters(node: Node, slice_id: str) -> None:
+    """A tenant does not drive the operator's terminal: its title, its colours, what it answers by itself."""
+    say(node, slice_id, "\r\n\x1b]0;owned\x07\x1b[2J\x1b[6n bell\x07 back\b del\x7f c1\u009b31m tab\tüber\n")
+    shown = node.slicectl("console", slice_id).stdout
+    assert shown.endswith("login: \n^[]0;owned^G^[[2J^[[6n bell^G back^H del^? c1^[[31m tab\tüber\n"), repr(shown)
+
+
 def test_bad_arguments(node: Node, slice_id: str) -> None:
     wrong: list[dict[str, Any]] = [
         {"follow_seconds": 0}, {"follow_seconds": 3601}, {"follow_seconds": "1"}, {"follow": True}]
