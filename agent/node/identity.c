@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/ident.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -87,4 +88,29 @@ void identity_forget(struct identity *identity)
     identity_set(&identity->certificate, "");
     identity_set(&identity->ca, "");
     identity_set(&identity->controller, "");
+}
+
+void identity_tell(const struct identity *identity, const char *run_dir)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/node-id", run_dir);
+    CLEANUP_FREE char *line = xasprintf("%s\n", identity->node_id);
+    struct err err;
+
+    if (identity_enrolled(identity) && write_file(path, line, strlen(line), 0644, &err) < 0)
+        log_error("%s", err.message);
+}
+
+char *identity_lost(const struct identity *identity, const char *run_dir)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/previous-node", run_dir);
+    char *text = NULL;
+    size_t length;
+
+    if (identity_enrolled(identity) || read_file(path, UUID_TEXT_BYTES, &text, &length, NULL) < 0)
+        return NULL;
+    text[strcspn(text, "\n")] = '\0';
+    if (uuid_valid(text))
+        return text;
+    free(text);
+    return NULL;
 }

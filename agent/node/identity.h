@@ -23,6 +23,11 @@ void identity_free(struct identity *identity);
 bool identity_enrolled(const struct identity *identity);
 /* Forgets the controller and keeps the key. */
 void identity_forget(struct identity *identity);
+/* Tells the boot's scripts who the node is (RUN_DIR/node-id): they note it on the disks. */
+void identity_tell(const struct identity *identity, const char *run_dir);
+/* Who the node was, by the label on one of its disks (RUN_DIR/previous-node), when it is nobody
+ * now; NULL else. The caller frees it. */
+char *identity_lost(const struct identity *identity, const char *run_dir);
 void identity_set(char **field, const char *value);
 
 #endif

@@ -166,6 +166,23 @@ static void read_boot_id(struct agent *agent)
     agent->new_boot = !before || strcmp(before, agent->boot_id) != 0;
 }
 
+/* An operator at the console, and a controller that refuses the node, must know which one it is. */
+static void tell_who(struct agent *agent)
+{
+    CLEANUP_FREE char *lost = identity_lost(&agent->identity, agent->options.run_dir);
+    struct err err;
+
+    identity_tell(&agent->identity, agent->options.run_dir);
+    if (!lost)
+        return;
+    err_set(&err, ERR_STORAGE_ERROR,
+            "this was node %s, by the label on its disk; what it kept is lost or missing, and it "
+            "has to "
+            "enrol anew",
+            lost);
+    problem_set(agent, "lost", &err);
+}
+
 static void open_store(struct agent *agent)
 {
     CLEANUP_FREE char *path = xasprintf("%s/sliced.db", agent->options.state_dir);
@@ -293,6 +310,7 @@ int main(int argc, char **argv)
     prefer_host(&agent);
     conf_problems(&agent);
     inventory_disk_problems(&agent);
+    tell_who(&agent);
     health_open(&agent);
     domains_load(&agent);
     pool_volumes_check(&agent);

@@ -48,13 +48,27 @@ static json_t *requests_query(struct agent *agent)
     return query;
 }
 
+/* A node that has lost what it kept says who it was and what is wrong: it may be refused, and its
+ * controller must know all the same. */
+static json_t *enrolment(struct agent *agent)
+{
+    CLEANUP_FREE char *lost = identity_lost(&agent->identity, agent->options.run_dir);
+    json_t *body =
+        json_pack("{s:s, s:s, s:o}", "token", agent->conf.token, "csr", agent->identity.csr,
+                  "hardware", inventory_hardware(agent->options.sysfs));
+    if (lost) {
+        json_object_set_new(body, "previous_node_id", json_string(lost));
+        json_object_set_new(body, "problems", problems_json(agent));
+    }
+    return body;
+}
+
 bool uplink_body(struct agent *agent, enum controller_call call, json_t **body, json_t **query,
                  int *timeout_ms)
 {
     switch (call) {
     case CALL_ENROLL:
-        *body = json_pack("{s:s, s:s, s:o}", "token", agent->conf.token, "csr", agent->identity.csr,
-                          "hardware", inventory_hardware(agent->options.sysfs));
+        *body = enrolment(agent);
         return true;
     case CALL_REGISTER:
         *body = report_registration(agent);
@@ -118,6 +132,8 @@ static bool enrolled(struct agent *agent, const json_t *body)
         problem_set(agent, "identity", &err);
         return false;
     }
+    identity_tell(identity, agent->options.run_dir);
+    problem_clear(agent, "lost");
     log_notice("enrolled node=%s controller=%s", identity->node_id, agent->conf.controller);
     uplink_config(agent);
     return true;

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import shutil
 import sqlite3
 import time
 import uuid
@@ -74,6 +75,35 @@ def test_identity_outlives_a_restart(make_node: Callable[..., Node],
     wait_until(lambda: session(node) == "ready", "the session is ready")
     assert node_id(node) == before
     assert node.log().count("enrolled node=") == 1
+
+
+def test_a_node_that_lost_its_storage_says_who_it_was(make_node: Callable[..., Node], controller: Controller) -> None:
+    """Its token is spent, so it is refused; its controller hears of the disk all the same."""
+    node = enrolled(make_node, controller)
+    before = node_id(node)
+    assert (node.run / "node-id").read_text() == f"{before}\n"
+    node.kill()
+    shutil.rmtree(node.folder / "state")
+    (node.run / "node-id").unlink()
+    (node.run / "previous-node").write_text(f"{before}\n")
+    (node.run / "problems").mkdir(exist_ok=True)
+    (node.run / "problems" / "storage").write_text("storage_error\t1 disk(s) of the volume group are missing\n")
+    node.start()
+    wait_until(lambda: f"this was node {before}" in node.screen(), "it says who it was")
+    wait_until(lambda: "token_used" in node.screen(), "it is refused")
+
+    def told() -> str:
+        return " ".join(one["message"] for one in controller.json("nodes", "show", before)["registration"]["problems"])
+
+    wait_until(lambda: "asked to enrol anew" in told(), "the controller hears of it")
+    assert "disk(s) of the volume group are missing" in told()
+    # another machine that names the node is not heard
+    other = make_node(controller.conf())
+    (other.run / "previous-node").write_text(f"{before}\n")
+    heard = told()
+    other.start()
+    wait_until(lambda: session(other) == "ready", "it enrols as a node of its own")
+    assert told() == heard
 
 
 def test_long_poll_wakes_up(make_node: Callable[..., Node], controller: Controller) -> None:

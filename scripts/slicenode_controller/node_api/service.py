@@ -89,6 +89,8 @@ class Service:
         body = call.body
         if body["hardware"]["uuid"] is None and not body["hardware"]["macs"]:
             raise Refused(400, "invalid_argument", "/hardware: needs a uuid or macs")
+        # Whatever comes of it: a node in trouble that is refused is heard all the same.
+        self._note_lost(body)
         token = self._admissible_token(body["token"])
         try:
             key_hash = check_csr(body["csr"])
@@ -100,6 +102,14 @@ class Service:
             if token["node"] is None:
                 return self._admit(token, body, key_hash)
             return self._admit_again(token, body, key_hash)
+
+    def _note_lost(self, body: dict[str, Any]) -> None:
+        """Only the machine itself can say so of a node: anybody can send an id."""
+        node = nodes.find(self._store, body.get("previous_node_id", ""))
+        if node is None or not nodes.is_same_hardware(from_json(node["hardware"]), body["hardware"]):
+            return
+        with self._store.transaction():
+            nodes.set_lost(self._store, node["id"], body.get("problems", []))
 
     def _admissible_token(self, text: str) -> Row:
         token = tokens.find(self._store, text)

@@ -81,6 +81,18 @@ def set_registration(store: Store, node_id: str, registration: dict[str, Any]) -
     )
 
 
+def set_lost(store: Store, node_id: str, problems: list[dict[str, Any]]) -> None:
+    """The machine asks to enrol anew: it has lost what it kept, and says why."""
+    row = find(store, node_id)
+    registration = from_json(row["registration"]) if row is not None else None
+    if registration is None:
+        return
+    message = f"asked to enrol anew at {clock.now()}: what it kept is lost or missing"
+    note = {"code": "storage_error", "message": message}
+    registration["problems"] = [note, *problems]
+    store.run("UPDATE nodes SET registration = ? WHERE id = ?", to_json(registration), node_id)
+
+
 def set_status(store: Store, node_id: str, status: dict[str, Any]) -> None:
     store.run("UPDATE nodes SET status = ? WHERE id = ?", to_json(status), node_id)
 
