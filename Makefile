@@ -146,12 +146,15 @@ GUEST ?= small
 T ?= 60
 CUTS ?= 200
 
-.PHONY: run test check soak soak-cycles soak-sim bench fuzz pins bump sources-bundle clean
+.PHONY: run test test-hardware check soak soak-cycles soak-sim bench fuzz pins bump sources-bundle clean
 run: all guest-$(GUEST) ## boot a node in QEMU with a running slice: make run [GUEST=debian]
 	@$(alone) scripts/run --guest $(GUEST) $(RUN_OPTIONS)
 
 test: all agent-host guests ## every test level; one closing line; TESTS='unit agent' runs only these
 	@$(alone) $(PYTHON) tests/run $(TESTS)
+
+test-hardware: all ## every machine and disk of tests/system/hardware.py: make test-hardware [K=nvme]
+	@$(alone) HARDWARE=all $(PYTHON) tests/run system -- --dist load -k 'test_hardware$(if $(K), and ($(K)))'
 
 check: ## formatting, linters, layout
 	@scripts/check

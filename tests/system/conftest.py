@@ -23,7 +23,7 @@ from saved import Saved, lasting_port, save  # noqa: E402
 
 SETUP_SECONDS = 10.0
 # The files that take longest come first, lest one worker ends alone with one of them.
-LONGEST = ("test_debian", "test_power", "test_slices", "test_sick", "test_checkpoint", "test_boot")
+LONGEST = ("test_debian", "test_power", "test_slices", "test_sick", "test_hardware", "test_checkpoint", "test_boot")
 # What slices of the small guest are made of: its disk and, given from outside, its kernel.
 SMALL_IMAGES = (("small.raw.zst", "disk"), ("small.vmlinuz", "kernel"), ("small.initrd", "ramdisk"))
 SomeRack = TypeVar("SomeRack", bound=Rack)

@@ -6,14 +6,13 @@ machine with two processors.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from artefacts import Artefacts
+from disk_file import digest
 from node import BOOT_SECONDS, Node, retry_ssh, run_ssh, ssh_words
 from waiting import free_port
 
@@ -32,25 +31,6 @@ def make_foreign_disk(path: Path, mebibytes: int) -> Path:
     make_disk(path, mebibytes)
     subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-L", "customer", path], check=True)
     return path
-
-
-def digest(path: Path) -> str:
-    """Of a sparse file's blocks that are not zero, and where they stand: its gigabytes of holes are not read."""
-    seen = hashlib.sha256()
-    block_bytes = 4096
-    with path.open("rb") as file:
-        end = 0
-        while True:
-            try:
-                start = os.lseek(file.fileno(), end, os.SEEK_DATA) // block_bytes * block_bytes
-            except OSError:
-                return seen.hexdigest()
-            end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
-            file.seek(start)
-            for at in range(start, end, block_bytes):
-                block = file.read(block_bytes)
-                if any(block):
-                    seen.update(f"{at}:".encode() + block)
 
 
 def address_of(node: Node) -> str:
