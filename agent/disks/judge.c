@@ -128,6 +128,9 @@ static void judge_one(struct disk *disk, const struct disk_rules *rules, struct 
         disk_judge(disk, DISK_UNREADABLE,
                    "says in its first sector that it is part of a node, but LVM does not; left "
                    "untouched");
+    else if (is_used_already(disk) && disk->read_only)
+        disk_judge(disk, DISK_READONLY,
+                   "part of volume group " GROUP_NAME ", and can only be read by now");
     else if (is_used_already(disk))
         use(disk, ACTION_USE, "volume group " GROUP_NAME);
     else
@@ -217,6 +220,15 @@ static const struct disk *shrunk(const struct disk *disks, unsigned count)
     return NULL;
 }
 
+/* A part of the group that can only be read: what is kept there could not be changed. */
+static const struct disk *unwritable(const struct disk *disks, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (disks[i].state == DISK_READONLY && is_ours(&disks[i]))
+            return &disks[i];
+    return NULL;
+}
+
 /* Of our own group; copies of somebody else's disks are no trouble. */
 static const struct disk *ambiguous(const struct disk *disks, unsigned count)
 {
@@ -230,6 +242,7 @@ static void judge_whole(struct disk *disks, unsigned count, struct storage_verdi
 {
     bool one = read_group(disks, count, verdict), any = false;
     const struct disk *doubt = ambiguous(disks, count), *small = shrunk(disks, count);
+    const struct disk *fixed = unwritable(disks, count);
 
     for (unsigned i = 0; i < count; i++)
         any = any || disks[i].action != ACTION_NONE;
@@ -243,6 +256,11 @@ static void judge_whole(struct disk *disks, unsigned count, struct storage_verdi
               "%u disk(s) of the volume group are missing: nothing is started or changed until "
               "they are back",
               verdict->missing);
+    else if (fixed)
+        whole(verdict, ERR_STORAGE_ERROR,
+              "disk %s of the volume group can only be read by now: nothing is started until it "
+              "can be written",
+              fixed->name);
     else if (small)
         whole(verdict, ERR_STORAGE_ERROR,
               "disk %s is smaller than when it was taken (%llu MiB, now %llu): what lay at its end "

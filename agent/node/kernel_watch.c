@@ -34,8 +34,10 @@ struct kernel_watch {
 
 /* --- Disks ------------------------------------------------------------------------------------ */
 
+enum disk_part { PART_UNKNOWN, PART_NONE, PART_CLAIMED };
+
 /* Whether the node's storage lies on it: RUN_DIR/disks has "name TAB MiB TAB state ..." a line. */
-static bool is_claimed(const struct agent *agent, const char *name)
+static enum disk_part part_of(const struct agent *agent, const char *name)
 {
     CLEANUP_FREE char *path = xasprintf("%s/disks", agent->options.run_dir);
     CLEANUP_FREE char *text = NULL;
@@ -43,14 +45,14 @@ static bool is_claimed(const struct agent *agent, const char *name)
     char *rest, *line;
 
     if (read_file(path, DISKS_LIMIT, &text, &length, NULL) < 0)
-        return false;
+        return PART_UNKNOWN;
     for (rest = text; (line = strsep(&rest, "\n"));) {
         const char *found = strsep(&line, "\t");
         if (strcmp(found, name) != 0 || !line || !strsep(&line, "\t") || !line)
             continue;
-        return strcmp(strsep(&line, "\t"), "claimed") == 0;
+        return strcmp(strsep(&line, "\t"), "claimed") == 0 ? PART_CLAIMED : PART_NONE;
     }
-    return false;
+    return PART_UNKNOWN;
 }
 
 /* A stick or virtual medium that was pulled out, or is about to be: the kernel's words are the same
@@ -80,10 +82,12 @@ static void disk_error(struct agent *agent, const struct kernel_line *line)
 {
     const char *name = line->device;
     bool gone = line->news == KERNEL_DISK_GONE || is_gone(agent, name);
+    enum disk_part part = part_of(agent, name);
     struct err problem;
     char key[64];
 
-    if (!is_claimed(agent, name) && (gone || is_removable(agent, name)))
+    /* What is left alone has its own problem, with the reason, and nothing of a slice lies there. */
+    if (part == PART_NONE || (part == PART_UNKNOWN && (gone || is_removable(agent, name))))
         return;
     snprintf(key, sizeof(key), "disk-%s-%s", gone ? "gone" : "errors", name);
     if (problem_known(agent, key))
