@@ -86,7 +86,8 @@ static void disk_error(struct agent *agent, const struct kernel_line *line)
     struct err problem;
     char key[64];
 
-    /* What is left alone has its own problem, with the reason, and nothing of a slice lies there. */
+    /* What is left alone has its own problem, with the reason, and nothing of a slice lies
+     * there. */
     if (part == PART_NONE || (part == PART_UNKNOWN && (gone || is_removable(agent, name))))
         return;
     snprintf(key, sizeof(key), "disk-%s-%s", gone ? "gone" : "errors", name);
