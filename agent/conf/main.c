@@ -1,13 +1,17 @@
 /* slicenode-conf: merges the boot parameters of the kernel command line and of the files named, in
  * this order of weight: command line, last file ... first file. Writes one file per key that was
- * given, and `problems` with one line per problem. */
+ * given, and `problems` with one line per problem. With --lease: the lease that udhcpc has put into
+ * the environment, checked, for rc/dhcp-event. */
+#include "base/check.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "conf/conf.h"
+#include "conf/lease.h"
 #include "conf/xen.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -19,7 +23,8 @@
 #define COMMAND_LINE_LIMIT (16u << 10)
 
 static const char usage[] =
-    "usage: slicenode-conf --output FOLDER [--cmdline FILE] [--xen FILE] [CONF-FILE ...]\n";
+    "usage: slicenode-conf --output FOLDER [--cmdline FILE] [--xen FILE] [CONF-FILE ...]\n"
+    "       slicenode-conf --lease\n";
 
 #define MEDIUM "medium-"
 
@@ -75,6 +80,41 @@ static void compare_with_xen(struct conf *conf, const char *path)
     conf_compare_xen(conf, line);
 }
 
+/* The network card that the machine booted from, as pxelinux (IPAPPEND 2) and iPXE tell it; NULL:
+ * nobody said. `BOOTIF=01-52-54-00-ab-cd-ef`: 01 is Ethernet. */
+static char *boot_card(const char *line)
+{
+    static const char key[] = "BOOTIF=01-";
+    char mac[MAC_TEXT_BYTES];
+    const char *found = line ? strstr(line, key) : NULL;
+
+    if (!found || (found > line && found[-1] != ' ') ||
+        strcspn(found + sizeof(key) - 1, " \n") != MAC_TEXT_BYTES - 1)
+        return NULL;
+    snprintf(mac, sizeof(mac), "%s", found + sizeof(key) - 1);
+    for (char *character = mac; *character; character++)
+        *character = (char)(*character == '-' ? ':' : tolower((unsigned char)*character));
+    return mac_valid(mac) ? xstrdup(mac) : NULL;
+}
+
+/* On Linux's line, or on Xen's, where pxelinux puts it. */
+static char *find_boot_card(const char *command_line, const char *xen_path)
+{
+    CLEANUP_FREE char *line = NULL;
+    CLEANUP_FREE char *xen = NULL;
+    char *card = NULL;
+
+    if (read_file(command_line, COMMAND_LINE_LIMIT, &line, NULL, NULL) == 0)
+        card = boot_card(line);
+    if (card)
+        return card;
+    if (!xen_path)
+        xen = xen_command_line();
+    else if (read_file(xen_path, COMMAND_LINE_LIMIT, &xen, NULL, NULL) < 0)
+        return NULL;
+    return boot_card(xen);
+}
+
 static int write_key(const char *folder, const char *name, const char *text, struct err *err)
 {
     CLEANUP_FREE char *path = xasprintf("%s/%s", folder, name);
@@ -121,15 +161,33 @@ static int write_all(const char *folder, const struct conf *conf, struct err *er
     return write_key(folder, "problems", problems, err);
 }
 
+static const char *from_environment(const char *name)
+{
+    return getenv(name);
+}
+
+/* Prints the lease, or why it is none; see conf/lease.h. */
+static int print_lease(void)
+{
+    struct err err;
+    CLEANUP_FREE char *text = lease_read(from_environment, &err);
+
+    if (text)
+        fputs(text, stdout);
+    else
+        printf("%s\n", err.message);
+    return text ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
-                                            {"cmdline", required_argument, NULL, 'c'},
-                                            {"xen", required_argument, NULL, 'x'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"output", required_argument, NULL, 'o'}, {"cmdline", required_argument, NULL, 'c'},
+        {"xen", required_argument, NULL, 'x'},    {"lease", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     const char *output = NULL, *command_line = "/proc/cmdline", *xen_line = NULL;
     struct conf conf = {.sources = 0};
+    char *card;
     struct err err;
     int option, result;
 
@@ -142,6 +200,8 @@ int main(int argc, char **argv)
         case 'c':
             command_line = optarg;
             break;
+        case 'l':
+            return print_lease();
         case 'x':
             xen_line = optarg;
             break;
@@ -157,7 +217,11 @@ int main(int argc, char **argv)
     umask(077);
     read_sources(&conf, command_line, argv + optind);
     compare_with_xen(&conf, xen_line);
+    card = find_boot_card(command_line, xen_line);
     result = write_all(output, &conf, &err);
+    if (result == 0)
+        result = write_key(output, "bootif", card, &err);
+    free(card);
     if (result < 0)
         log_error("%s", err.message);
     conf_free(&conf);

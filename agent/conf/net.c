@@ -1,5 +1,6 @@
-/* slicenode.net: `dhcp` or ADDRESS/PREFIX, then gateway=, dns=A+B, vlan=N, nic=NAME|MAC,
- * bond=NIC+NIC, mode=MODE, separated by commas. Upper-case MACs come out in lower case. */
+/* slicenode.net: `dhcp`, ADDRESS/PREFIX or two of these with + between them, then gateway=A+B,
+ * dns=A+B, vlan=N, nic=NAME|MAC, bond=NIC+NIC, mode=MODE, separated by commas. Upper-case MACs come
+ * out in lower case. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/memory.h"
@@ -17,8 +18,11 @@
 #define NIC_NAME_LIMIT 15
 #define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
+enum { IPV4, IPV6, FAMILIES };
+
 struct net {
-    struct address address; /* family 0: DHCP */
+    bool dhcp;
+    struct address addresses[FAMILIES]; /* family 0: none given */
     const char *nic, *bond, *mode, *gateway, *dns, *vlan;
 };
 
@@ -101,24 +105,76 @@ static int check_dns(const char *value, struct err *err)
     return 0;
 }
 
-static int check_gateway(const struct net *net, struct err *err)
+static unsigned family_of(const struct address *address)
 {
-    struct address gateway;
-    bool link_local, alone;
+    return address->family == AF_INET6 ? IPV6 : IPV4;
+}
 
-    if (!net->address.family)
+/* A gateway elsewhere than in the address's network is what hosters have with networks of one or
+ * two addresses, and with IPv6 also with larger ones. Otherwise, with IPv4, it is a slip of
+ * the pen. */
+static bool gateway_may_be(const struct address *address, const struct address *gateway)
+{
+    return address->family == AF_INET6 || address->prefix >= 31 ||
+           address_same_network(address, gateway);
+}
+
+static int check_gateway(const struct net *net, const char *text, bool taken[FAMILIES],
+                         struct err *err)
+{
+    const struct address *address;
+    struct address gateway;
+
+    if (!address_parse(text, &gateway) || !address_of_host(&gateway))
+        return refuse_network(err, text, "is no address of a gateway");
+    address = &net->addresses[family_of(&gateway)];
+    if (!address->family && net->dhcp && gateway.family == AF_INET)
         return err_set(err, ERR_CONF_INVALID, "gateway needs an address; DHCP brings its own");
-    if (!address_parse(net->gateway, &gateway))
-        return refuse_network(err, net->gateway, "is no address of a gateway");
-    link_local = gateway.bytes[0] == 0xfe && (gateway.bytes[1] & 0xc0) == 0x80;
-    /* An address that is a network of its own has its gateway outside, as hosters give them. */
-    alone = net->address.prefix == (net->address.family == AF_INET6 ? 128u : 32u);
-    if (gateway.family != net->address.family ||
-        (!(gateway.family == AF_INET6 && link_local) && !alone &&
-         !address_same_network(&net->address, &gateway)))
-        return refuse_network(err, net->gateway, "as gateway is not in the address's network");
-    if (memcmp(gateway.bytes, net->address.bytes, sizeof(gateway.bytes)) == 0)
-        return refuse_network(err, net->gateway, "is both the address and the gateway");
+    if (!address->family)
+        return refuse_network(err, text, "as gateway needs an address of the same kind");
+    if (taken[family_of(&gateway)])
+        return refuse_network(err, text, "is a second gateway of the same kind");
+    taken[family_of(&gateway)] = true;
+    if (!gateway_may_be(address, &gateway))
+        return refuse_network(
+            err, text,
+            "as gateway is not in the address's network; where that is meant, the "
+            "address is given as ADDRESS/32");
+    if (memcmp(gateway.bytes, address->bytes, sizeof(gateway.bytes)) == 0)
+        return refuse_network(err, text, "is both the address and the gateway");
+    return 0;
+}
+
+static int check_gateways(const struct net *net, struct err *err)
+{
+    CLEANUP_FREE char *copy = xstrdup(net->gateway);
+    char *rest = copy, *gateway;
+    bool taken[FAMILIES] = {false};
+
+    while ((gateway = strsep(&rest, "+")))
+        if (check_gateway(net, gateway, taken, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* One word of the first part: dhcp or an address. */
+static int take_address(struct net *net, const char *word, struct err *err)
+{
+    struct address address;
+
+    if (strcmp(word, "dhcp") == 0) {
+        if (net->dhcp || net->addresses[IPV4].family || net->addresses[IPV6].family)
+            return refuse_network(err, word, "can only come first and once");
+        net->dhcp = true;
+        return 0;
+    }
+    if (!address_prefix_parse(word, &address))
+        return refuse_network(err, word, "must be dhcp or ADDRESS/PREFIX, such as 192.0.2.10/24");
+    if (!address_of_host(&address))
+        return refuse_network(err, word, "is no address that a host can have");
+    if (net->addresses[family_of(&address)].family || (net->dhcp && address.family == AF_INET))
+        return refuse_network(err, word, "is a second IP address of the same kind");
+    net->addresses[family_of(&address)] = address;
     return 0;
 }
 
@@ -158,7 +214,8 @@ static int check_settings(const struct net *net, struct err *err)
         (net->bond && check_bond(net->bond, err) < 0) ||
         (net->mode && check_mode(net->mode, err) < 0) ||
         (net->vlan && check_vlan(net->vlan, err) < 0) ||
-        (net->dns && check_dns(net->dns, err) < 0) || (net->gateway && check_gateway(net, err) < 0))
+        (net->dns && check_dns(net->dns, err) < 0) ||
+        (net->gateway && check_gateways(net, err) < 0))
         return -1;
     return 0;
 }
@@ -179,17 +236,16 @@ static void lower_macs(char *value)
 int conf_check_net(char *value, struct err *err)
 {
     CLEANUP_FREE char *copy = NULL;
-    struct net net = {.address.family = 0};
-    char *rest, *first, *setting;
+    struct net net = {.dhcp = false};
+    char *rest, *first, *word, *setting;
 
     lower_macs(value);
     copy = xstrdup(value);
     rest = copy;
     first = strsep(&rest, ",");
-    if (strcmp(first, "dhcp") != 0 && !address_prefix_parse(first, &net.address))
-        return refuse_network(err, first, "must be dhcp or ADDRESS/PREFIX, such as 192.0.2.10/24");
-    if (net.address.family && !address_of_host(&net.address))
-        return refuse_network(err, first, "is no address that a host can have");
+    while ((word = strsep(&first, "+")))
+        if (take_address(&net, word, err) < 0)
+            return -1;
     while ((setting = strsep(&rest, ",")))
         if (take_setting(&net, setting, err) < 0)
             return -1;
