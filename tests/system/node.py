@@ -132,7 +132,8 @@ class Node:
 
     def status(self) -> str:
         """The status screen as it was printed last."""
-        block = re.compile(r"^---- slicenode status ----\n(.*?)^---- slicenode: status ready", re.M | re.S)
+        # Xen may put a word of its own behind the first line.
+        block = re.compile(r"^---- slicenode status ----[^\n]*\n(.*?)^---- slicenode: status ready", re.M | re.S)
         blocks = block.findall(self.console)
         return blocks[-1] if blocks else ""
 

@@ -48,7 +48,7 @@ def test_a_machine_of_a_hoster(nodes: Callable[[str], Node], artefacts: Artefact
                 if "nvme" in node.monitor(f"qom-get {name} type"))
     node.monitor(f"qom-set {nvme} smart_critical_warning 8")
     ssh(port, key, "sv restart health")  # it would look again within five minutes
-    node.wait_for(r"disk nvme0n1 has become read-only: replace it \[storage_error\]")
+    node.wait_for(r"storage_error: disk nvme0n1 has become read-only: replace it")
 
     node.mark()
     ssh(port, key, "(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &")
