@@ -12,6 +12,7 @@ from rack import OpenRack
 XEN, LINUX = b"Xen 4", b"about to get started"
 # What the node notes in boot-times, in this order as it usually comes about, and what it means.
 EVENTS = {"mounts": "init, the kernel's file systems", "clock": "clock", "modules": "modules for the hardware",
+          "hardware": "devices without a driver looked for",
           "conf": "boot parameters", "status": "status screen", "xen": "xenstored", "network": "network",
           "disks": "disks and storage", "time": "time, or no NTP server answered", "agent": "agent started"}
 
