@@ -26,6 +26,23 @@ void cleanup_close(int *fd)
     errno = saved;
 }
 
+/* Four registers at a time, wherever they begin. */
+typedef uint64_t lane __attribute__((vector_size(16), aligned(1), may_alias));
+
+bool all_zero(const unsigned char *data, size_t length)
+{
+    for (; length >= 64; data += 64, length -= 64) {
+        const lane *lanes = (const lane *)data;
+        lane any = (lanes[0] | lanes[1]) | (lanes[2] | lanes[3]);
+        if ((any[0] | any[1]) != 0)
+            return false;
+    }
+    for (; length > 0; data++, length--)
+        if (*data != 0)
+            return false;
+    return true;
+}
+
 static void *checked(void *pointer)
 {
     static const char message[] = "out of memory\n";

@@ -2,6 +2,7 @@
 #ifndef SLICENODE_BASE_MEMORY_H
 #define SLICENODE_BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,10 @@ void cleanup_free(void *pointer_to_pointer);
 void cleanup_close(int *fd);
 #define CLEANUP_FREE __attribute__((cleanup(cleanup_free)))
 #define CLEANUP_CLOSE __attribute__((cleanup(cleanup_close)))
+
+/* Whether there is nothing but zeros; true for no bytes. Made for megabytes: musl compares byte by
+ * byte. */
+bool all_zero(const unsigned char *data, size_t length);
 
 /* Allocation that exits the process when memory is out; the supervisor starts it again. */
 void *xcalloc(size_t count, size_t size);

@@ -35,11 +35,6 @@ static size_t rounded(size_t length)
     return (length + DIRECT_BYTES - 1) / DIRECT_BYTES * DIRECT_BYTES;
 }
 
-static bool all_zero(const unsigned char *data, size_t length)
-{
-    return data[0] == 0 && memcmp(data, data + 1, length - 1) == 0;
-}
-
 static void count(struct memory_stream *stream, size_t length)
 {
     stream->mark.crc = lzma_crc64(stream->buffer, length, stream->mark.crc);

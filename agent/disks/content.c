@@ -30,11 +30,6 @@ static void fail(struct disk_content *content, const char *format, ...)
 
 /* --- Zeros ------------------------------------------------------------------------------------ */
 
-static bool only_zeros(const unsigned char *data, size_t length)
-{
-    return length == 0 || (data[0] == 0 && memcmp(data, data + 1, length - 1) == 0);
-}
-
 /* Reads one range to its end, also when something was found: an error behind it counts. */
 static bool read_range(int fd, struct range range, unsigned char *buffer,
                        struct disk_content *content)
@@ -51,7 +46,7 @@ static bool read_range(int fd, struct range range, unsigned char *buffer,
                  got < 0 ? strerror(errno) : "the disk ends before its size");
             return false;
         }
-        if (!only_zeros(buffer, (size_t)got))
+        if (!all_zero(buffer, (size_t)got))
             content->zeros = false;
         at += (uint64_t)got;
     }

@@ -1,6 +1,7 @@
 #include "import/output.h"
 
 #include "base/err.h"
+#include "base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,23 +12,6 @@
 /* Write-back starts early, so that the sync at the end finds little left to do and memory does not
  * fill with dirty pages: dom0 is small. */
 #define FLUSH_BYTES (8u << 20)
-
-/* Four registers at a time, wherever they begin. */
-typedef uint64_t lane __attribute__((vector_size(16), aligned(1), may_alias));
-
-static bool all_zero(const unsigned char *data, size_t length)
-{
-    for (; length >= 64; data += 64, length -= 64) {
-        const lane *lanes = (const lane *)data;
-        lane any = (lanes[0] | lanes[1]) | (lanes[2] | lanes[3]);
-        if ((any[0] | any[1]) != 0)
-            return false;
-    }
-    for (; length > 0; data++, length--)
-        if (*data != 0)
-            return false;
-    return true;
-}
 
 static int write_run(struct output *output, uint64_t offset, const unsigned char *data,
                      size_t length, struct err *err)
