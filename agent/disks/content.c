@@ -196,9 +196,12 @@ void content_read(int fd, uint64_t size_bytes, struct disk_content *content)
     read_mark(fd, content);
     if (content->read == READ_DONE)
         read_signatures(fd, content);
-    /* A physical volume is not blank whatever else is on it, and is read at each boot: a bad
-     * place in it is for who stores something there. */
-    if (content->read == READ_DONE && !content->physical_volume)
+    /* A physical volume is not blank whatever else is on it, and is read at each boot. Of it only
+     * what is LVM's own must be readable: LVM takes one whose metadata it cannot read for a volume
+     * of no group. A bad place behind that is for who stores something there. */
+    if (content->read == READ_DONE && content->physical_volume)
+        read_range(fd, (struct range){0, LVM_BYTES}, buffer, content);
+    else if (content->read == READ_DONE)
         read_ranges(fd, size_bytes, buffer, content);
     /* What is looked at once is of no use in memory. */
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);

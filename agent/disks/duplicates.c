@@ -122,7 +122,7 @@ const struct disk *duplicates_first(const struct disk *disks, unsigned count,
 
 bool duplicates_ask_lvm(const struct disk *disks, unsigned count, const struct disk *disk)
 {
-    return disk->content.read == READ_DONE && disk->content.physical_volume &&
+    return disk->content.physical_volume &&
            (disk->ambiguous ? duplicates_first(disks, count, disk) == disk
                             : disk->state != DISK_DUPLICATE);
 }

@@ -117,7 +117,8 @@ static void judge_one(struct disk *disk, const struct disk_rules *rules, struct 
 {
     if (rules->none)
         disk_judge(disk, DISK_UNUSED, "slicenode.disk allows none");
-    else if (disk->content.read != READ_DONE && disk->size_bytes > 0)
+    /* A bad place in LVM's own part takes no storage down as long as LVM knows the group. */
+    else if (disk->content.read != READ_DONE && disk->size_bytes > 0 && !is_used_already(disk))
         disk_judge(disk, DISK_UNREADABLE, "%s; left untouched",
                    disk->content.failure[0] ? disk->content.failure : "was not read");
     else if (disk->content.physical_volume && !disk->group.known)
@@ -359,7 +360,7 @@ static void keep_within(struct disk *disks, unsigned count, const struct storage
 static void take_none(struct disk *disks, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        if (disks[i].action != ACTION_NONE && disks[i].action != ACTION_USE)
+        if (is_taken(&disks[i]))
             disk_judge(&disks[i], DISK_UNUSED,
                        "not taken while the volume group cannot be brought up");
 }

@@ -141,6 +141,24 @@ TEST(disks_that_cannot_be_read_are_never_taken_whatever_is_said)
     }
 }
 
+/* LVM takes a volume whose metadata it cannot read for one of no group: :wipe is no word for that. As
+ * long as it knows the group, a bad place there takes no storage down. */
+TEST(disks_whose_lvm_part_cannot_be_read_are_not_wiped_and_go_on_being_used)
+{
+    struct disk disks[1];
+    unsigned count = 0;
+    struct disk *disk = add_ours(disks, &count, "one");
+
+    disk->content.read = READ_FAILED;
+    CHECK(duplicates_ask_lvm(disks, count, disk));
+    judge(disks, count, "/dev/sda:wipe");
+    CHECK_NUMBER(ACTION_USE, disk->action);
+    disk->group.name[0] = '\0';
+    judge(disks, count, "/dev/sda:wipe");
+    CHECK_NUMBER(DISK_UNREADABLE, disk->state);
+    CHECK_NUMBER(ACTION_NONE, disk->action);
+}
+
 TEST(disks_none_means_none)
 {
     struct disk disks[2];
