@@ -2,11 +2,13 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "capacity/kernel_line.h"
 #include "node/agent.h"
+#include "node/inventory.h"
 #include "node/problem.h"
 #include "process/loop.h"
 
@@ -19,8 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RECORD_BYTES 8192       /* the longest record of /dev/kmsg */
-#define DISKS_LIMIT (64u << 10) /* 300 disks; of more the rest counts as not in use */
+#define RECORD_BYTES 8192 /* the longest record of /dev/kmsg */
 
 /* One corrected error is what error correction is for. So many in one boot come from a module that
  * is going to fail; at ten times as many it would be told too late. */
@@ -36,21 +37,18 @@ struct kernel_watch {
 
 enum disk_part { PART_UNKNOWN, PART_NONE, PART_CLAIMED };
 
-/* Whether the node's storage lies on it: RUN_DIR/disks has "name TAB MiB TAB state ..." a line. */
+/* Whether the node's storage lies on it. */
 static enum disk_part part_of(const struct agent *agent, const char *name)
 {
-    CLEANUP_FREE char *path = xasprintf("%s/disks", agent->options.run_dir);
-    CLEANUP_FREE char *text = NULL;
-    size_t length;
-    char *rest, *line;
+    CLEANUP_JSON json_t *disks = inventory_disks(agent->options.run_dir);
+    const json_t *disk;
+    size_t index;
 
-    if (read_file(path, DISKS_LIMIT, &text, &length, NULL) < 0)
-        return PART_UNKNOWN;
-    for (rest = text; (line = strsep(&rest, "\n"));) {
-        const char *found = strsep(&line, "\t");
-        if (strcmp(found, name) != 0 || !line || !strsep(&line, "\t") || !line)
-            continue;
-        return strcmp(strsep(&line, "\t"), "claimed") == 0 ? PART_CLAIMED : PART_NONE;
+    json_array_foreach(disks, index, disk)
+    {
+        if (strcmp(json_member_text(disk, "name"), name) == 0)
+            return strcmp(json_member_text(disk, "state"), "claimed") == 0 ? PART_CLAIMED
+                                                                           : PART_NONE;
     }
     return PART_UNKNOWN;
 }
