@@ -53,11 +53,10 @@ static bool read_range(int fd, struct range range, unsigned char *buffer,
     return true;
 }
 
-static void read_ranges(int fd, uint64_t size_bytes, unsigned char *buffer,
-                        struct disk_content *content)
+void content_read_ranges(int fd, const struct range *ranges, unsigned count,
+                         struct disk_content *content)
 {
-    struct range ranges[RANGES_MAX];
-    unsigned count = content_ranges(size_bytes, ranges);
+    CLEANUP_FREE unsigned char *buffer = xcalloc(1, PIECE_BYTES);
 
     content->zeros = true;
     for (unsigned i = 0; i < count; i++)
@@ -185,24 +184,31 @@ static void read_signatures(int fd, struct disk_content *content)
     blkid_free_probe(probe);
 }
 
-void content_read(int fd, uint64_t size_bytes, struct disk_content *content)
+void content_read_signatures(int fd, struct disk_content *content)
 {
-    CLEANUP_FREE unsigned char *buffer = xcalloc(1, PIECE_BYTES);
-
     memset(content, 0, sizeof(*content));
-    if (size_bytes < FIRST_SECTOR_BYTES)
-        return fail(content, "it shows no capacity");
     content->read = READ_DONE;
     read_mark(fd, content);
     if (content->read == READ_DONE)
         read_signatures(fd, content);
+}
+
+void content_read(int fd, uint64_t size_bytes, struct disk_content *content)
+{
+    struct range ranges[RANGES_MAX] = {{0, LVM_BYTES}};
+    unsigned count = 1;
+
+    memset(content, 0, sizeof(*content));
+    if (size_bytes < FIRST_SECTOR_BYTES)
+        return fail(content, "it shows no capacity");
+    content_read_signatures(fd, content);
     /* A physical volume is not blank whatever else is on it, and is read at each boot. Of it only
      * what is LVM's own must be readable: LVM takes one whose metadata it cannot read for a volume
      * of no group. A bad place behind that is for who stores something there. */
-    if (content->read == READ_DONE && content->physical_volume)
-        read_range(fd, (struct range){0, LVM_BYTES}, buffer, content);
-    else if (content->read == READ_DONE)
-        read_ranges(fd, size_bytes, buffer, content);
+    if (!content->physical_volume)
+        count = content_ranges(size_bytes, ranges);
+    if (content->read == READ_DONE)
+        content_read_ranges(fd, ranges, count, content);
     /* What is looked at once is of no use in memory. */
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }

@@ -22,6 +22,14 @@ struct range {
 /* Where something can be on a disk of this size, in order and without overlaps; see content.c. */
 unsigned content_ranges(uint64_t size_bytes, struct range ranges[static RANGES_MAX]);
 
+/* Reads ranges to their ends, also when something was found: an error behind it counts. Notes in
+ * `content` whether there are only zeros, or what failed. */
+void content_read_ranges(int fd, const struct range *ranges, unsigned count,
+                         struct disk_content *content);
+
+/* Fills `content` with what the beginning says and what libblkid finds, without the ranges. */
+void content_read_signatures(int fd, struct disk_content *content);
+
 /* Fills `content` from the descriptor of a disk of `size_bytes`. An error of reading is kept
  * there. */
 void content_read(int fd, uint64_t size_bytes, struct disk_content *content);

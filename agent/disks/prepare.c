@@ -53,26 +53,54 @@ static int check_content(int fd, const struct disk *disk, bool wipe, bool *blank
                    now.found[0] ? now.found : "data of an unknown kind");
 }
 
-/* The mark stays: the first sector is left out. */
-static int overwrite(int fd, const struct disk *disk, bool blank, struct err *err)
+/* What is overwritten: both ends of a blank disk, of another all that is looked at. The mark
+ * stays: the first sector is left out. */
+static unsigned ranges_to_write(const struct disk *disk, bool blank,
+                                struct range ranges[static RANGES_MAX])
 {
-    CLEANUP_FREE char *zeros = xcalloc(1, PIECE_BYTES);
-    struct range ranges[RANGES_MAX];
-    unsigned count;
+    unsigned count = 2;
 
     if (blank) {
         ranges[0] = (struct range){0, END_BYTES};
         ranges[1] = (struct range){disk->size_bytes - END_BYTES, END_BYTES};
-        count = 2;
     } else {
         count = content_ranges(disk->size_bytes, ranges);
     }
     ranges[0].start += FIRST_SECTOR_BYTES;
     ranges[0].length -= FIRST_SECTOR_BYTES;
+    return count;
+}
+
+/* Reads back from the disk itself: what was written is still in memory. */
+static int check_kept(int fd, const struct range *ranges, unsigned count, struct err *err)
+{
+    struct disk_content now;
+
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    content_read_signatures(fd, &now);
+    if (now.read == READ_DONE)
+        content_read_ranges(fd, ranges, count, &now);
+    if (now.read != READ_DONE)
+        return err_set(err, ERR_STORAGE_ERROR, "%s", now.failure);
+    if (now.mark != MARK_HALF_MADE || now.found[0] || !now.zeros)
+        return err_set(err, ERR_STORAGE_ERROR, "does not keep what is written to it");
+    return 0;
+}
+
+static int overwrite(int fd, const struct disk *disk, bool blank, struct err *err)
+{
+    CLEANUP_FREE char *zeros = xcalloc(1, PIECE_BYTES);
+    struct range ranges[RANGES_MAX];
+    unsigned count = ranges_to_write(disk, blank, ranges);
+
     for (unsigned i = 0; i < count; i++)
         if (write_zeros(fd, ranges[i], zeros, err) < 0)
             return -1;
-    return sync_disk(fd, err);
+    if (sync_disk(fd, err) < 0)
+        return -1;
+    /* Partitions that were there are gone. */
+    ioctl(fd, BLKRRPART);
+    return check_kept(fd, ranges, count, err);
 }
 
 static int write_first_sector(int fd, const char *text, struct err *err)
@@ -89,20 +117,12 @@ int prepare_disk(const struct disk_folders *folders, const struct disk *disk, bo
                  struct err *err)
 {
     CLEANUP_CLOSE int fd = sysfs_open(folders, disk, O_RDWR | O_EXCL, err);
-    struct disk_content now;
     bool blank;
 
     if (fd < 0 || check_content(fd, disk, wipe, &blank, err) < 0 ||
-        write_first_sector(fd, HALF_MADE_TEXT, err) < 0 || overwrite(fd, disk, blank, err) < 0)
+        write_first_sector(fd, HALF_MADE_TEXT, err) < 0)
         return -1;
-    /* Partitions that were there are gone. */
-    ioctl(fd, BLKRRPART);
-    content_read(fd, disk->size_bytes, &now);
-    if (now.read != READ_DONE)
-        return err_set(err, ERR_STORAGE_ERROR, "%s", now.failure);
-    if (now.mark != MARK_HALF_MADE || now.found[0])
-        return err_set(err, ERR_STORAGE_ERROR, "does not keep what is written to it");
-    return 0;
+    return overwrite(fd, disk, blank, err);
 }
 
 int prepare_label(const struct disk_folders *folders, const struct disk *disk, const char *node,
