@@ -55,6 +55,7 @@ struct host_info {
     unsigned threads;
     uint64_t memory_mib;      /* all of the machine's */
     uint64_t memory_free_mib; /* what new domains can get now */
+    uint64_t dom0_kib;        /* what our own kernel can use */
     bool pvh;
     bool pv;
 };

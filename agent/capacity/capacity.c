@@ -78,6 +78,7 @@ static int fill(struct backend *backend, const struct kept *kept, uint64_t known
     capacity->threads = host.threads;
     capacity->pvh = host.pvh;
     capacity->pv = host.pv;
+    capacity->dom0_kib = admit_dom0_for_slices_kib(host.dom0_kib);
     capacity->memory_mib = known_memory_mib;
     if (!known_memory_mib && slices_memory(&backend->hypervisor, host.memory_free_mib, kept,
                                            &capacity->memory_mib, err) < 0)

@@ -65,6 +65,8 @@ void print_status(const json_t *status)
     printf("vcpus       %lld\n", number(capacity, "vcpus"));
     printf("memory      %lld MiB, %lld free\n", number(capacity, "memory_mib"),
            number(capacity, "memory_free_mib"));
+    printf("dom0        %lld MiB for slices, %lld free\n", number(capacity, "dom0_mib"),
+           number(capacity, "dom0_free_mib"));
     printf("disk        %lld MiB, %lld free, %lld used\n", number(capacity, "disk_mib"),
            number(capacity, "disk_free_mib"), number(capacity, "disk_used_mib"));
     printf("slices      %zu\n", json_array_size(json_object_get(status, "slices")));

@@ -106,10 +106,13 @@ json_t *report_status(struct agent *agent)
         log_warning("the capacity: %s", err.message);
         memset(&capacity, 0, sizeof(capacity));
     }
-    return json_pack("{s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:f}, s:o, s:o}", "time", time,
-                     "state", agent->draining ? "draining" : "ready", "capacity", "vcpus",
-                     (json_int_t)capacity.threads, "memory_mib", (json_int_t)capacity.memory_mib,
-                     "memory_free_mib", (json_int_t)admit_memory_free_mib(&capacity), "disk_mib",
+    return json_pack("{s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}, s:o, s:o}",
+                     "time", time, "state", agent->draining ? "draining" : "ready", "capacity",
+                     "vcpus", (json_int_t)capacity.threads, "memory_mib",
+                     (json_int_t)capacity.memory_mib, "memory_free_mib",
+                     (json_int_t)admit_memory_free_mib(&capacity), "dom0_mib",
+                     (json_int_t)(capacity.dom0_kib >> 10), "dom0_free_mib",
+                     (json_int_t)(admit_dom0_free_kib(&capacity) >> 10), "disk_mib",
                      (json_int_t)(capacity.disk_bytes / MIB), "disk_free_mib",
                      (json_int_t)(admit_disk_free_bytes(&capacity) / MIB), "disk_used_mib",
                      (json_int_t)(capacity.pool.data_used_bytes / MIB), "metadata_percent",

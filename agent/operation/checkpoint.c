@@ -58,7 +58,7 @@ int task_prepare_memory_revert(struct task *task, struct slice *slice,
     struct slice restored = task_restored_slice(slice, snapshot);
     if (check_volumes(slice, facts, err) < 0 ||
         tasks_capacity(task->tasks, slice->id, &capacity, err) < 0 ||
-        admit_memory(&capacity, &restored, err) < 0)
+        admit_domain(&capacity, &restored, err) < 0)
         return -1;
     if (!slice->desired_running) {
         struct err store_error;

@@ -77,7 +77,7 @@ static int admit_provision(struct task *task, struct slice *slice, struct image 
         find_source(task, slice, image, snapshot, ready, err) < 0 ||
         admit_vcpus(&capacity, slice_size(slice).max_vcpus, err) < 0)
         return -1;
-    if (slice->desired_running && admit_memory(&capacity, slice, err) < 0)
+    if (slice->desired_running && admit_domain(&capacity, slice, err) < 0)
         return -1;
     uint64_t disk = admit_slice_disk_bytes(slice);
     if (!*ready)

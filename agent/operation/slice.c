@@ -4,6 +4,7 @@
 #include "backend/backend.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "capacity/admit.h"
@@ -59,10 +60,13 @@ static void count_started(struct task *task, struct capacity *capacity)
     struct err err;
     must(store_slices(task->tasks->config.store, &slices, &count, &err), &err);
     capacity->memory_promised_mib = 0;
+    capacity->dom0_slices_kib = 0;
     for (size_t i = 0; i < count; i++)
         if (strcmp(slices[i]->id, task->record.request.slice) != 0 &&
-            (slices[i]->domain_id >= 0 || is_started(task, slices[i]->id)))
+            (slices[i]->domain_id >= 0 || is_started(task, slices[i]->id))) {
             capacity->memory_promised_mib += admit_slice_memory_mib(slices[i]);
+            capacity->dom0_slices_kib += admit_slice_dom0_kib(slices[i]);
+        }
     capacity->memory_promised_mib +=
         task_reverts_memory_mib(task->tasks, task->record.request.slice);
 }
@@ -74,9 +78,16 @@ int slice_admit_start(struct task *task, const struct slice *slice, struct err *
         return -1;
     if (!capacity.storage)
         return err_set(err, ERR_STORAGE_MISSING, "the node has no storage");
-    if (task->record.internal)
-        count_started(task, &capacity);
-    return admit_memory(&capacity, slice, err);
+    if (!task->record.internal)
+        return admit_domain(&capacity, slice, err);
+    count_started(task, &capacity);
+    if (admit_memory(&capacity, slice, err) < 0)
+        return -1;
+    /* What ran under an image that counted less of dom0, or in a larger dom0, runs again. */
+    struct err warning;
+    if (admit_domain(&capacity, slice, &warning) < 0)
+        log_warning("slice %s is started all the same: %s", slice->id, warning.message);
+    return 0;
 }
 
 /* What the node does by itself changes neither what is wanted nor what went wrong. */

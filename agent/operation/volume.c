@@ -116,6 +116,7 @@ static int check_slice(const struct task *task, struct err *err)
 /* What is attached there already stays as it is. */
 static int prepare_attach(struct task *task, struct volume *volume, struct err *err)
 {
+    struct capacity capacity;
     struct plan_facts facts = {.volumes = volume, .volume_count = 1};
     if (check_slice(task, err) < 0)
         return -1;
@@ -125,6 +126,8 @@ static int prepare_attach(struct task *task, struct volume *volume, struct err *
         return err_set(err, ERR_VOLUME_ATTACHED, "volume %s is attached to slice %s", volume->id,
                        volume->slice);
     if (free_slot(task, &volume->slot, err) < 0 ||
+        task_disk_capacity(task->tasks, &capacity, err) < 0 ||
+        admit_attached_volume(&capacity, err) < 0 ||
         task_find_domain(task, task->slice, &facts, err) < 0)
         return -1;
     plan_make(plan_volume_attach, &facts, &task->plan);

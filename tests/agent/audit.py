@@ -145,14 +145,17 @@ def slice_memory_mib(slice_: dict[str, Any]) -> int:
 def audit_admission(node: Node, store: Store) -> None:
     """What is promised is what the store's rows take, no more and no less."""
     capacity = node.call("node.status")["capacity"]
-    memory = disk = 0
+    memory = disk = dom0_kib = 0
     for slice_ in store.slices.values():
         if slice_["desired_running"] or slice_["domain_id"] >= 0:
             memory += slice_memory_mib(slice_)
+            dom0_kib += 512 + 2 * 384 + 1024 * len(slice_["network"])
         disk += slice_["disk_gib"] * GIB + MIB
     disk += sum(image["mapped_bytes"] for image in store.images.values() if image["kind"] == 0)
     disk += sum(snapshot["reserved_bytes"] for snapshot in store.snapshots)
     disk += sum(volume["size_gib"] * GIB for volume in store.volumes.values())
+    dom0_kib += 384 * sum(volume["slice"] is not None for volume in store.volumes.values())
+    assert capacity["dom0_free_mib"] == (capacity["dom0_mib"] * 1024 - dom0_kib) // 1024, "dom0's memory promised"
     assert capacity["memory_mib"] - capacity["memory_free_mib"] == memory, "memory promised"
     free = (capacity["disk_mib"] * MIB - disk) // MIB
     assert capacity["disk_free_mib"] == free, "disk promised"

@@ -92,6 +92,49 @@ TEST(admit_promises_a_slice_its_domain_and_the_next)
     CHECK_NUMBER(small + 4 + 2, admit_slice_memory_mib(&slice));
 }
 
+TEST(admit_counts_what_back_ends_take_of_dom0)
+{
+    struct slice plain = {.id = "a", .vcpus = 1, .desired_running = true, .domain_id = -1};
+    struct slice nics = {.id = "b", .vcpus = 1, .nic_count = 3, .domain_id = 4};
+    struct slice stopped = {.id = "c", .vcpus = 1, .nic_count = 1, .domain_id = -1};
+    const struct slice *const all[] = {&plain, &nics, &stopped};
+    struct volume volumes[] = {{.slice = "a"}, {.slice = "c"}, {.id = "attached to none"}};
+    struct capacity capacity = node();
+    struct err err;
+    uint64_t least = admit_slice_dom0_kib(&plain), nic = (admit_slice_dom0_kib(&nics) - least) / 3;
+
+    CHECK_NUMBER(1280, least);
+    CHECK_NUMBER(1024, nic);
+    admit_promises(&capacity, all, 3, NULL, NULL, 0, 0);
+    admit_volumes(&capacity, volumes, 3);
+    CHECK_NUMBER(2 * least + 3 * nic, capacity.dom0_slices_kib);
+    CHECK_NUMBER(2 * 384, capacity.dom0_volumes_kib);
+    /* Again, without one of them: nothing of the last time is left. */
+    admit_promises(&capacity, all, 3, "b", NULL, 0, 0);
+    admit_volumes(&capacity, volumes, 3);
+    CHECK_NUMBER(least, capacity.dom0_slices_kib);
+    CHECK_NUMBER(2 * 384, capacity.dom0_volumes_kib);
+
+    uint64_t promised = least + 2 * 384;
+    capacity.dom0_kib = promised + least + nic;
+    CHECK_NUMBER(0, admit_domain(&capacity, &stopped, &err));
+    CHECK_NUMBER(0, admit_attached_volume(&capacity, &err));
+    capacity.dom0_kib--;
+    CHECK_NUMBER(-1, admit_domain(&capacity, &stopped, &err));
+    CHECK_NUMBER(ERR_INSUFFICIENT_MEMORY, err.code);
+    CHECK(strstr(err.message, "dom0") && strstr(err.message, "slicenode.dom0_mem"));
+    CHECK_NUMBER(0, admit_domain(&capacity, &plain, &err));
+    capacity.dom0_kib = promised + 383;
+    CHECK_NUMBER(-1, admit_attached_volume(&capacity, &err));
+    CHECK_NUMBER(ERR_INSUFFICIENT_MEMORY, err.code);
+    /* A machine that came back with less has promised more than there is. */
+    capacity.dom0_kib = 1;
+    CHECK_NUMBER(0, admit_dom0_free_kib(&capacity));
+    /* What dom0 needs for itself is nobody's. */
+    CHECK_NUMBER(0, admit_dom0_for_slices_kib(112u << 10));
+    CHECK_NUMBER(1, admit_dom0_for_slices_kib((112u << 10) + 1));
+}
+
 TEST(admit_is_exact_at_the_edge)
 {
     struct slice slice = {.memory_mib = 1000, .vcpus = 2, .domain_id = -1};

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define MEMORY_MIB_USUAL 16384
+#define DOM0_MIB_USUAL 2048
 #define THREADS_USUAL 8
 
 /* A disk that begins so has no boot loader that finds anything, or ends at once. */
@@ -109,6 +110,7 @@ static int sim_host(void *state, struct host_info *info, struct err *err)
     info->threads = (unsigned)sim_number(sim, "threads", THREADS_USUAL);
     info->memory_mib = all + 512;
     info->memory_free_mib = used < all ? all - used : 0;
+    info->dom0_kib = (uint64_t)sim_number(sim, "dom0_mib", DOM0_MIB_USUAL) << 10;
     info->pvh = sim_flag(sim, "pvh", true);
     info->pv = sim_flag(sim, "pv", true);
     return 0;

@@ -8,11 +8,13 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define DOM0_WEIGHT 16384 /* as 64 slices that compute at the same time */
 #define CPU_INFO_LIMIT (1u << 20)
+#define MEMORY_INFO_LIMIT (64u << 10) /* it has 2 */
 
 static int read_physical(struct be_xen *xen, libxl_physinfo *physical, struct err *err)
 {
@@ -59,12 +61,28 @@ static void read_cpu_model(char *model, size_t size)
     snprintf(model, size, "%s", value);
 }
 
+/* It does not change: nothing gives memory to dom0 or takes it. */
+static int read_own_memory(uint64_t *kib, struct err *err)
+{
+    CLEANUP_FREE char *text = NULL;
+    size_t length;
+    if (read_file("/proc/meminfo", MEMORY_INFO_LIMIT, &text, &length, err) < 0)
+        return -1;
+    const char *line = strstr(text, "MemTotal:");
+    if (!line || sscanf(line, "MemTotal: %" SCNu64, kib) != 1)
+        return err_set(err, ERR_INTERNAL, "/proc/meminfo does not say how much memory dom0 has");
+    return 0;
+}
+
 int be_xen_host(void *state, struct host_info *host, struct err *err)
 {
     struct be_xen *xen = state;
     libxl_physinfo physical;
 
     memset(host, 0, sizeof(*host));
+    if (!xen->own_memory_kib && read_own_memory(&xen->own_memory_kib, err) < 0)
+        return -1;
+    host->dom0_kib = xen->own_memory_kib;
     be_xen_forget(xen);
     const libxl_version_info *version = libxl_get_version_info(xen->context);
     if (!version)

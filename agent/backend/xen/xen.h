@@ -40,6 +40,7 @@ struct be_xen {
     struct xs_handle *store;
     struct xs_handle *watch; /* NULL until asked for */
     char cpu_model[64];      /* "" until asked for */
+    uint64_t own_memory_kib; /* 0 until asked for */
     struct be_xen_log log;
 };
 
