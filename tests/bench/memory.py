@@ -5,6 +5,7 @@ from __future__ import annotations
 from figures import WIDTH
 from rack import OpenRack
 
+KINDS = ("Used", "Slab", "SUnreclaim", "KernelStack", "PageTables", "Percpu", "VmallocUsed", "AnonPages", "Shmem")
 # Kernel threads have none. A process may end meanwhile.
 PRIVATE = r"""
 for process in /proc/[0-9]*; do
@@ -28,6 +29,15 @@ def show_private(rack: OpenRack) -> dict[str, list[int]]:
     for name, sizes in found.items():
         title = f"  private memory of {name}" + (f", {len(sizes)} of them" if len(sizes) > 1 else "")
         print(f"  {title:{WIDTH}} {sum(sizes) / 1024:7.2f} MiB")
+    return found
+
+
+def show_growth(before: dict[str, int], after: dict[str, int], slices: int) -> dict[str, float]:
+    """What each slice has added to the kinds of dom0's memory, in KiB. One that the kernel gives back when it is asked,
+    as the cache of files, is not among Used."""
+    found = {name: (after[name] - before[name]) / slices for name in KINDS}
+    for name, kib in found.items():
+        print(f"  {f'  each slice takes of {name}':{WIDTH}} {kib:7.0f} KiB")
     return found
 
 
