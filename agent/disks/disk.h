@@ -85,6 +85,7 @@ struct disk {
     enum disk_action action;
     char reason[DISK_REASON_BYTES];
     bool ambiguous; /* one of several copies, and nobody can tell which is the original */
+    bool copy;      /* of a disk that is known to be the original */
 };
 
 /* Sets the state and, printf-like, the reason; nothing is to be done with the disk. */

@@ -94,10 +94,12 @@ static void judge_copies(struct disk *disks, unsigned count)
         }
     }
     /* Only now, since each had to be compared with all others. */
-    for (unsigned i = 0; i < count; i++)
-        if (original_of[i] && original_of[i] != &disks[i])
+    for (unsigned i = 0; i < count; i++) {
+        disks[i].copy = original_of[i] && original_of[i] != &disks[i];
+        if (disks[i].copy)
             disk_judge(&disks[i], DISK_DUPLICATE, "a copy of %s; left untouched",
                        original_of[i]->name);
+    }
 }
 
 void duplicates_mark(struct disk *disks, unsigned count)
@@ -106,6 +108,7 @@ void duplicates_mark(struct disk *disks, unsigned count)
         disks[i].state = DISK_UNUSED;
         disks[i].reason[0] = '\0';
         disks[i].ambiguous = false;
+        disks[i].copy = false;
     }
     judge_paths(disks, count);
     judge_copies(disks, count);

@@ -384,6 +384,8 @@ void judge_disks(struct disk *disks, unsigned count, struct disk_rules *rules,
         struct disk_naming naming = rules_find(rules, &disks[i]);
         if (disks[i].ambiguous)
             judge_ambiguous(disks, count, &disks[i]);
+        else if (disks[i].copy && naming.wipe && disks[i].content.read == READ_DONE)
+            judge_taking(&disks[i], naming, rules);
         else if (disks[i].state != DISK_DUPLICATE)
             judge_one(&disks[i], rules, naming);
     }

@@ -351,8 +351,12 @@ def test_a_copy_is_told_from_its_original(rig: DiskRig) -> None:
         rig.put("sdb", stream.read(4096))
     rig.volume("sda", UUID)
     rig.volume("sdb", UUID)
-    found = rig.look("serial=naa.2:wipe,/dev/sda")
+    found = rig.look("/dev/sdb,/dev/sda")
     assert found["sda"].state == "claimed" and found["sdb"].reason == "a copy of sda; left untouched"
+    # what is named with :wipe may go; the original that is named so stays what it is
+    found = rig.look("/dev/sdb:wipe,/dev/sda:wipe")
+    assert found["sdb"].reason == "volume group slicenode (new)"
+    assert [line.split()[:2] for line in rig.storage() if "/sd" in line] == [["use", "sda"], ["wipe", "sdb"]]
     assert "node 5f0f8f5e-8ad2-4c3f-9f0e-0f6f3a6d9c01" in rig.storage()
     # the label survived, and is changed only when it has to be
     before = data_hash(rig.dev / "sda")
