@@ -3,6 +3,7 @@ it is sick, and a crash of dom0's kernel, whose last words the next boot tells. 
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -50,6 +51,11 @@ def test_a_machine_of_a_hoster(nodes: Callable[[str], Node], artefacts: Artefact
     ssh(port, key, "sv restart health")  # it would look again within five minutes
     node.wait_for(r"storage_error: disk nvme0n1 has become read-only: replace it")
 
+    crash(node, port, key)
+
+
+def crash(node: Node, port: int, key: Path) -> None:
+    """The next boot has the last words from the firmware, and it alone."""
     node.mark()
     ssh(port, key, "(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &")
     wait_until(lambda: "Rebooting in 10 seconds" in node.console, "dom0's kernel has crashed", BOOT_SECONDS)
@@ -59,3 +65,20 @@ def test_a_machine_of_a_hoster(nodes: Callable[[str], Node], artefacts: Artefact
     words = ssh(port, key, f"cat {told[1]}; ls /sys/fs/pstore | wc -l")
     assert "sysrq: Trigger a crash" in words and "Call Trace:" in words
     assert words.splitlines()[-1] == "0", "the firmware's copy is gone"
+
+
+if os.environ.get("HARDWARE") == "all":
+    def test_hardware_keeps_last_words_without_uefi(nodes: Callable[[str], Node], artefacts: Artefacts) -> None:
+        """A BIOS keeps them in ACPI's error records (ERST), where it has such, as servers do."""
+        node, port = nodes("bios"), free_port()
+        key = node.folder / "key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", key], check=True)
+        node.start("--kernel", str(artefacts.out), "--append",
+                   f'slicenode.ssh_key="{key.with_suffix(".pub").read_text().strip()}"',
+                   "--disk", f"{node.folder}/disk.img,size=6G,bus=nvme", "--hostfwd", f"{port}:22", "--",
+                   "-object", f"memory-backend-file,id=records,mem-path={node.folder}/records.img,size=64K,share=on",
+                   "-device", "acpi-erst,memdev=records")
+        node.wait_for(r"storage ready")
+        node.wait_for(r"slicenode: ssh: listening")
+        assert ssh(port, key, "cat /sys/module/pstore/parameters/backend") == "erst\n"
+        crash(node, port, key)
