@@ -40,6 +40,7 @@ struct disk_group {
     char name[DISK_TEXT_BYTES]; /* "" for a physical volume without a group */
     char uuid[48];
     char tags[DISK_TEXT_BYTES];
+    unsigned volumes; /* logical ones */
     unsigned missing;
     uint64_t group_mib;
     uint64_t volume_bytes;         /* what the group uses of the disk */

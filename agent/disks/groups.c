@@ -15,7 +15,7 @@
 #define OUTPUT_LIMIT (1u << 20)
 
 static const char fields[] = "pv_name,pv_uuid,pv_size,vg_name,vg_uuid,vg_missing_pv_count,"
-                             "vg_size,vg_tags";
+                             "vg_size,vg_tags,lv_count";
 
 static struct disk *find(struct disk *disks, unsigned count, const char *dev, const char *path)
 {
@@ -47,6 +47,7 @@ static int take_one(const json_t *entry, const char *dev, struct disk *disks, un
         !copy_text(group.uuid, sizeof(group.uuid), json_member_text(entry, "vg_uuid")) ||
         !copy_text(group.tags, sizeof(group.tags), json_member_text(entry, "vg_tags")))
         return err_set(err, ERR_STORAGE_ERROR, "a name on %s is too long", disk->name);
+    group.volumes = (unsigned)strtoul(json_member_text(entry, "lv_count"), NULL, 10);
     group.missing = (unsigned)strtoul(missing, NULL, 10);
     group.group_mib = strtoull(json_member_text(entry, "vg_size"), NULL, 10) >> 20;
     group.volume_bytes = strtoull(json_member_text(entry, "pv_size"), NULL, 10);

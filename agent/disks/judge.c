@@ -16,9 +16,30 @@ static void use(struct disk *disk, enum disk_action action, const char *reason)
 
 /* --- Each disk -------------------------------------------------------------------------------- */
 
-static bool is_ours(const struct disk *disk)
+static bool has_our_name(const struct disk *disk)
 {
     return disk->group.known && strcmp(disk->group.name, GROUP_NAME) == 0;
+}
+
+/* LVM gives a list of tags with commas. */
+static bool has_tag(const char *tags, const char *tag)
+{
+    size_t length = strlen(tag);
+
+    for (const char *at = tags; (at = strstr(at, tag)); at += length)
+        if ((at == tags || at[-1] == ',') && (at[length] == ',' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+/* A group of our name in which there is nothing, and that no node has tagged, is somebody's who had
+ * the same idea. Nodes have tagged theirs from the first moment on, or, before they did, have made
+ * volumes in them. */
+static bool is_ours(const struct disk *disk)
+{
+    return has_our_name(disk) &&
+           (disk->group.volumes > 0 || has_tag(disk->group.tags, GROUP_TAG_SETUP) ||
+            strstr(disk->group.tags, GROUP_TAG_CHUNK));
 }
 
 /* Why a disk that may be taken cannot be used, whatever is on it. */
@@ -43,7 +64,10 @@ static bool judge_hardware(struct disk *disk)
 
 static const char *described(const struct disk *disk, char text[static DISK_REASON_BYTES])
 {
-    if (disk->group.known && disk->group.name[0])
+    if (has_our_name(disk))
+        snprintf(text, DISK_REASON_BYTES, "volume group %s that no node has made",
+                 disk->group.name);
+    else if (disk->group.known && disk->group.name[0])
         snprintf(text, DISK_REASON_BYTES, "volume group %s", disk->group.name);
     else if (disk->content.found[0])
         snprintf(text, DISK_REASON_BYTES, "%s", disk->content.found);
@@ -92,17 +116,6 @@ static void judge_taking(struct disk *disk, struct disk_naming naming,
         disk_judge(disk, DISK_UNUSED, "removable; name it in slicenode.disk to use it");
     else
         use(disk, action, "volume group " GROUP_NAME " (new)");
-}
-
-/* LVM gives a list of tags with commas. */
-static bool has_tag(const char *tags, const char *tag)
-{
-    size_t length = strlen(tag);
-
-    for (const char *at = tags; (at = strstr(at, tag)); at += length)
-        if ((at == tags || at[-1] == ',') && (at[length] == ',' || at[length] == '\0'))
-            return true;
-    return false;
 }
 
 /* A half-made disk whose group was half made with it holds nothing; of a whole group, or of one

@@ -93,11 +93,11 @@ class DiskRig:
         self.lvm.chmod(0o755)
 
     def volume(self, name: str, uuid: str, group: str = "slicenode", missing: int = 0, tags: str = "",
-               fails: bool = False, size: int = SIZE - 4 * MIB) -> None:
+               fails: bool = False, size: int = SIZE - 4 * MIB, volumes: int = 2) -> None:
         """LVM answers so for this disk."""
         row = {"pv_name": str(self.dev / name), "pv_uuid": uuid, "pv_size": str(size), "vg_name": group,
                "vg_uuid": f"{group}-uuid" if group else "", "vg_missing_pv_count": str(missing),
-               "vg_size": str(size), "vg_tags": tags}
+               "vg_size": str(size), "vg_tags": tags, "lv_count": str(volumes)}
         if fails:
             row["fails"] = "yes"
         self.volumes.append(row)

@@ -364,6 +364,18 @@ def test_a_copy_is_told_from_its_original(rig: DiskRig) -> None:
     assert data_hash(rig.dev / "sda") == before
 
 
+def test_a_group_of_our_name_that_no_node_made_is_somebodys(rig: DiskRig) -> None:
+    ours(rig, "sda")
+    rig.volume("sda", UUID, volumes=0)
+    found = rig.look()
+    assert found["sda"].reason == "volume group slicenode that no node has made; left untouched"
+    assert found["sda"].state == "foreign"
+    for tags in ("setup", "chunk_kib=64", "chunk_kib=128,mirror"):
+        rig.volumes.clear()
+        rig.volume("sda", UUID, volumes=0, tags=tags)
+        assert rig.look()["sda"].state == "claimed", tags
+
+
 def test_copies_that_nobody_can_tell_apart(rig: DiskRig) -> None:
     ours(rig, "sda")
     ours(rig, "sdb")

@@ -250,7 +250,7 @@ USUAL_KINDS = ("ext4", "xfs", "btrfs", "luks", "lvm", "mdraid 1.0", "isw", "ddf"
                "gpt, start zeroed", "ext4, start zeroed", "one byte at the end")
 ALL_KINDS = tuple(kind for kind in KINDS if kind != "lvm slicenode")
 # What has its places by sectors of 512 bytes is something else with 4096.
-KINDS_4K = tuple(kind for kind in ALL_KINDS if not kind.startswith(("vfat", "mbr", "gpt")))
+KINDS_4K = tuple(kind for kind in ALL_KINDS if not kind.startswith(("vfat", "mbr", "gpt", "isw")))
 
 
 def foreign(kinds: tuple[str, ...], size: str, bus: str = "scsi", sector: int = 512) -> tuple[Disk, ...]:
@@ -286,7 +286,7 @@ DATA = (
          about="rackerlabs/genestack#451: volumes of two targets with the same numbers are not one disk"),
     case("two blank disks with one serial number and WWN", Boot(TWINS), Boot(TWINS)),
     case("a disk of a group of our name with nothing in it",
-         Boot((GOOD, Disk("LVM", "scsi", "6G", "claimed or foreign", "lvm slicenode", untouched=True)),
+         Boot((GOOD, Disk("LVM", "scsi", "6G", "foreign: .*that no node has made", "lvm slicenode")),
               storage=f"{READY}|{NONE}")),
 )
 

@@ -221,7 +221,7 @@ def mdraid(disk: Disk, minor: int, offset: int) -> None:
 
 def mdraid_0_90(disk: Disk) -> None:
     """In the last 64 KiB that are aligned to 64 KiB."""
-    words = [0xA92B4EFC, 0, 90, 0, 0, 0x11111111, 1700000000, 1, disk.size // 1024 - 128, 2, 2, 0, 0,
+    words = [0xA92B4EFC, 0, 90, 0, 0, 0x11111111, 1700000000, 1, min(disk.size // 1024 - 128, 0xFFFFFFFF), 2, 2, 0, 0,
              0x22222222, 0x33333333, 0x44444444, *[0] * 16, 1700000000, 1, 2, 2, 0, 0]
     total = sum(words)
     words.append((total & 0xFFFFFFFF) + (total >> 32))

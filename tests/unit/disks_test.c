@@ -93,6 +93,7 @@ static struct disk *add_ours(struct disk *disks, unsigned *count, const char *gr
     snprintf(disk->group.name, sizeof(disk->group.name), "%s", GROUP_NAME);
     snprintf(disk->group.uuid, sizeof(disk->group.uuid), "%s", group_uuid);
     disk->group.volume_bytes = disk->size_bytes - 4 * MIB;
+    disk->group.volumes = 2;
     return disk;
 }
 
@@ -188,7 +189,7 @@ TEST(disks_beyond_a_pebibyte_are_not_taken)
 /* Whatever is known of a disk: it is written to only when it is blank, half made or named. */
 TEST(disks_all_facts_at_once)
 {
-    for (unsigned bits = 0; bits < 1u << 12; bits++) {
+    for (unsigned bits = 0; bits < 1u << 13; bits++) {
         struct disk disk = {.name = "sda", .size_bytes = 100 * GIB, .sector_bytes = 512};
         struct disk_content *content = &disk.content;
         bool wipe = bits & 1 << 11;
@@ -203,13 +204,15 @@ TEST(disks_all_facts_at_once)
         disk.group.missing = bits & 1 << 8 ? 1 : 0;
         disk.read_only = bits & 1 << 9;
         snprintf(disk.group.tags, sizeof(disk.group.tags), "%s", bits & 1 << 10 ? "setup" : "");
+        disk.group.volumes = bits & 1 << 12 ? 2 : 0;
         judge(&disk, 1, wipe ? "/dev/sda:wipe" : "/dev/sda");
         if (disk.action == ACTION_NONE || disk.action == ACTION_USE)
             continue;
         bool may =
             content->read == READ_DONE && !disk.read_only &&
             (content->mark == MARK_HALF_MADE || (content->zeros && !content->found[0]) || wipe);
-        bool ours = disk.group.known && disk.group.name[0] && disk.group.missing == 0;
+        bool made = disk.group.volumes > 0 || disk.group.tags[0];
+        bool ours = disk.group.known && disk.group.name[0] && made && disk.group.missing == 0;
         if (!CHECK(may && !ours && (!content->physical_volume || disk.group.known)))
             printf("bits %x\n", bits);
     }
