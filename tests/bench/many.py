@@ -10,14 +10,13 @@ from phases import Runs, ask, phases, span
 from rack import OpenRack
 
 MEMORY_MIB = 96
-READY = "small-guest: ready"
 # 8 MiB to the disk, past every ring's 32 requests, and packets both ways. The sum stands in no echo of the line.
 WORK = ("dd if=/dev/zero of=/root/work bs=64k count=128 conv=fsync && ping -c 20 -i 0.1 -q 10.0.2.2"
         " && echo did $((40+2))")
 WORKED = "did 42"
 # In dom0: a line typed at the console of the newest domain.
 TYPE = """id=$(xenstore list /local/domain | sort -n | tail -n 1)
-printf '\\n%s\\n' '{}' >$(xenstore read /local/domain/$id/console/tty)"""
+printf '%s\\n' '{}' >$(xenstore read /local/domain/$id/console/tty)"""
 LOOKED_AT = (1, 10, 20, 40, 50, 100)
 LOOKS = 5
 ENDS = 5  # how many of the first and the last are taken together
@@ -43,6 +42,14 @@ def look(rack: OpenRack) -> dict[str, int]:
     return min((rack.dom0_meminfo() for _ in range(LOOKS)), key=lambda kib: kib["Used"])
 
 
+def work(rack: OpenRack, name: str) -> None:
+    """The newest slice has booted, written and sent."""
+    for until, line in (("press Enter", ""), ("built-in shell", WORK), (WORKED, None)):
+        rack.wait_console(name, until)
+        if line is not None:
+            rack.dom0(TYPE.format(line))
+
+
 def one_by_one(rack: OpenRack, slices: int) -> dict[str, object]:
     """Each boots, writes to its disk and sends packets before the next one comes, and is then paused, so that it does
     not slow the others."""
@@ -52,9 +59,7 @@ def one_by_one(rack: OpenRack, slices: int) -> dict[str, object]:
     each: list[dict[str, float]] = []
     for number in range(1, slices + 1):
         each.append(phases(rack, provision(rack, number)))
-        rack.wait_console(f"many{number}", READY)
-        rack.dom0(TYPE.format(WORK))
-        rack.wait_console(f"many{number}", WORKED)
+        work(rack, f"many{number}")
         ask(rack, "pause", f"many{number}")
         if number in LOOKED_AT:
             used[number] = look(rack)["Used"] / 1024
