@@ -1,6 +1,6 @@
-/* slicenode.net: `dhcp`, ADDRESS/PREFIX or two of these with + between them, then gateway=A+B,
- * dns=A+B, vlan=N, nic=NAME|MAC, bond=NIC+NIC, mode=MODE, separated by commas. Upper-case MACs come
- * out in lower case. */
+/* slicenode.net: `dhcp`, `auto6`, ADDRESS/PREFIX or two of these, one for each kind of IP, with +
+ * between them, then gateway=A+B, dns=A+B, vlan=N, nic=NAME|MAC, bond=NIC+NIC, mode=MODE, separated
+ * by commas. Upper-case MACs come out in lower case. */
 #include "base/check.h"
 #include "base/err.h"
 #include "base/memory.h"
@@ -21,7 +21,7 @@
 enum { IPV4, IPV6, FAMILIES };
 
 struct net {
-    bool dhcp;
+    bool dhcp, auto6;
     struct address addresses[FAMILIES]; /* family 0: none given */
     const char *nic, *bond, *mode, *gateway, *dns, *vlan;
 };
@@ -119,6 +119,20 @@ static bool gateway_may_be(const struct address *address, const struct address *
            address_same_network(address, gateway);
 }
 
+/* With auto6 the gateway is the one router that is listened to. */
+static int check_router(const struct address *router, const char *text, bool taken[FAMILIES],
+                        struct err *err)
+{
+    if (taken[IPV6])
+        return refuse_network(err, text, "is a second gateway of the same kind");
+    taken[IPV6] = true;
+    if (router->bytes[0] != 0xfe || (router->bytes[1] & 0xc0) != 0x80)
+        return refuse_network(err, text,
+                              "is no link-local address (fe80::...), by which a router advertises "
+                              "itself: auto6 needs one, or none");
+    return 0;
+}
+
 static int check_gateway(const struct net *net, const char *text, bool taken[FAMILIES],
                          struct err *err)
 {
@@ -128,6 +142,8 @@ static int check_gateway(const struct net *net, const char *text, bool taken[FAM
     if (!address_parse(text, &gateway) || !address_of_host(&gateway))
         return refuse_network(err, text, "is no address of a gateway");
     address = &net->addresses[family_of(&gateway)];
+    if (net->auto6 && gateway.family == AF_INET6)
+        return check_router(&gateway, text, taken, err);
     if (!address->family && net->dhcp && gateway.family == AF_INET)
         return err_set(err, ERR_CONF_INVALID, "gateway needs an address; DHCP brings its own");
     if (!address->family)
@@ -157,22 +173,30 @@ static int check_gateways(const struct net *net, struct err *err)
     return 0;
 }
 
-/* One word of the first part: dhcp or an address. */
+/* One word of the first part: dhcp, auto6 or an address. */
 static int take_address(struct net *net, const char *word, struct err *err)
 {
     struct address address;
 
     if (strcmp(word, "dhcp") == 0) {
-        if (net->dhcp || net->addresses[IPV4].family || net->addresses[IPV6].family)
+        if (net->dhcp || net->auto6 || net->addresses[IPV4].family || net->addresses[IPV6].family)
             return refuse_network(err, word, "can only come first and once");
         net->dhcp = true;
         return 0;
     }
+    if (strcmp(word, "auto6") == 0) {
+        if (net->auto6 || net->addresses[IPV6].family)
+            return refuse_network(err, word, "is a second IP address of the same kind");
+        net->auto6 = true;
+        return 0;
+    }
     if (!address_prefix_parse(word, &address))
-        return refuse_network(err, word, "must be dhcp or ADDRESS/PREFIX, such as 192.0.2.10/24");
+        return refuse_network(err, word,
+                              "must be dhcp, auto6 or ADDRESS/PREFIX, such as 192.0.2.10/24");
     if (!address_of_host(&address))
         return refuse_network(err, word, "is no address that a host can have");
-    if (net->addresses[family_of(&address)].family || (net->dhcp && address.family == AF_INET))
+    if (net->addresses[family_of(&address)].family || (net->dhcp && address.family == AF_INET) ||
+        (net->auto6 && address.family == AF_INET6))
         return refuse_network(err, word, "is a second IP address of the same kind");
     net->addresses[family_of(&address)] = address;
     return 0;

@@ -299,7 +299,7 @@ static void build(struct program *program, enum sandbox_profile profile)
         emit_refused(program, net_refusals, ARRAY_LENGTH(net_refusals));
     } else if (profile == SANDBOX_EXPORT) {
         emit_allowed(program, export_calls, ARRAY_LENGTH(export_calls));
-    } else {
+    } else if (profile == SANDBOX_IMPORT) {
         emit_allowed(program, import_calls, ARRAY_LENGTH(import_calls));
     }
     emit_refused(program, common_refusals, ARRAY_LENGTH(common_refusals));

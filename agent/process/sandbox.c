@@ -16,6 +16,7 @@
 struct profile {
     const char *name;
     unsigned user; /* of /etc/passwd, and the group of the same number */
+    uint64_t keep; /* capabilities */
     const char *root;
     const char *readable[4]; /* files and folders that stay so */
     bool may_connect;
@@ -42,6 +43,12 @@ static const struct profile profiles[] = {
                         .root = "/var/empty",
                         .address_space = 512 * MIB,
                         .descriptors = 16},
+    [SANDBOX_IP6] = {.name = "ip6",
+                     .user = 111,
+                     .keep = UINT64_C(1) << CAP_NET_ADMIN,
+                     .root = "/var/empty",
+                     .address_space = 64 * MIB,
+                     .descriptors = 16},
 };
 
 #ifdef __SANITIZE_ADDRESS__
@@ -101,7 +108,7 @@ static int become_user(const struct profile *profile, struct err *err)
                     profile->name);
         return set_capabilities(0, err);
     }
-    if (drop_bounding_set(0, err) < 0)
+    if (drop_bounding_set(profile->keep, err) < 0)
         return -1;
     if (profile->root && access(profile->root, X_OK) != 0)
         log_warning("sandbox: there is no %s to be the root folder of %s", profile->root,
@@ -109,12 +116,14 @@ static int become_user(const struct profile *profile, struct err *err)
     else if (profile->root && (chroot(profile->root) != 0 || chdir("/") != 0))
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: chroot to %s", profile->root);
     unsigned user = profile->user;
+    if (profile->keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+        return err_errno(err, ERR_INTERNAL, errno, "sandbox: keeping capabilities");
     if (setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 ||
         setresuid(user, user, user) != 0)
         return err_errno(err, ERR_INTERNAL, errno, "sandbox: becoming user %u", user);
     if (setuid(0) == 0)
         return err_set(err, ERR_INTERNAL, "sandbox: the user could be changed back");
-    return set_capabilities(0, err);
+    return set_capabilities(profile->keep, err);
 }
 
 static int set_limit(const char *name, int resource, rlim_t value, struct err *err)

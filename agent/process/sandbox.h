@@ -8,6 +8,7 @@
  *                   resolver's)
  *   SANDBOX_IMPORT  read and write the descriptors it has; nothing else
  *   SANDBOX_EXPORT  likewise, and where it writes is not its choice
+ *   SANDBOX_IP6     use the sockets it has, change the network's addresses and routes by them
  * None may execute a program, fork, trace, signal others, write or create a file by name, or map
  * memory as executable. */
 #ifndef SLICENODE_PROCESS_SANDBOX_H
@@ -23,6 +24,7 @@ enum sandbox_profile {
     SANDBOX_NET,
     SANDBOX_IMPORT,
     SANDBOX_EXPORT,
+    SANDBOX_IP6,
     SANDBOX_DAEMON,
     SANDBOX_SHELLS
 };

@@ -151,6 +151,7 @@ int main(int argc, char **argv)
         return 2;
     enum sandbox_profile profile = strcmp(argv[1], "import") == 0   ? SANDBOX_IMPORT
                                    : strcmp(argv[1], "export") == 0 ? SANDBOX_EXPORT
+                                   : strcmp(argv[1], "ip6") == 0    ? SANDBOX_IP6
                                                                     : SANDBOX_NET;
     parent = getppid();
     if (strcmp(argv[1], "none") != 0 && sandbox_enter(profile, &err) != 0) {

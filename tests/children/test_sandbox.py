@@ -18,7 +18,7 @@ KILLED = "killed"
 LANDLOCK = "landlock" in Path("/sys/kernel/security/lsm").read_text() \
     if Path("/sys/kernel/security/lsm").exists() else True
 
-# What is tried, and what comes of it in net, and in import and export.
+# What is tried, and what comes of it in net, and in import, export and ip6.
 DEEDS: list[tuple[str, str, str]] = [
     ("write to a descriptor", "may", "may"),
     ("map memory", "may", "may"),
@@ -132,6 +132,7 @@ def test_deed(tool: Path, deed: str, net: str, importer: str) -> None:
     assert try_deed(tool, "net", deed) == net
     assert try_deed(tool, "import", deed) == importer
     assert try_deed(tool, "export", deed) == importer
+    assert try_deed(tool, "ip6", deed) == importer
 
 
 @pytest.fixture(scope="session")

@@ -29,14 +29,14 @@ def routes(*pairs: tuple[str, str]) -> bytes:
     return answer
 
 
-def packet_socket(process: int, interface: str) -> socket.socket:
+def packet_socket(process: int, interface: str, protocol: int = 0x0800) -> socket.socket:
     """One in the network namespace of the process."""
     own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     other = os.open(f"/proc/{process}/ns/net", os.O_RDONLY)
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         assert libc.setns(other, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-        link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
         link.bind((interface, 0))
     finally:
         libc.setns(own, CLONE_NEWNET)
@@ -63,7 +63,7 @@ class DhcpServer:
         self.asked: set[int] = set()
         self._link = packet_socket(process, interface)
         self._wake, self._ended = os.pipe()
-        self._thread = threading.Thread(target=self._serve)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def close(self) -> None:

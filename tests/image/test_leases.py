@@ -4,11 +4,9 @@ what comes of it. One client for all of its cases: each is a renewal with other 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,76 +14,7 @@ from pathlib import Path
 
 import pytest
 from dhcp import SERVER_MAC, DhcpServer, addresses, routes
-
-ROOT = Path(__file__).resolve().parents[2]
-OUT = ROOT / "out"
-sys.path.append(str(ROOT / "tests" / "common"))
-SECONDS = 30
-
-APPLETS = ("sh ip udhcpc cat grep mv rm ln cmp sed sort tr "
-           "hostname pidof kill readlink flock sleep mkdir touch timeout").split()
-PREPARE = """
-for folder in proc sys dev; do mount --rbind /$folder "$0/$folder" 2>/dev/null; done
-mount -t sysfs sysfs "$0/sys"
-ip link set lo up
-ip link add eth0 type veth peer name peer0
-ip link set peer0 up
-mount -t tmpfs tmpfs "$0/run"
-mkdir -p "$0/run/slicenode/conf" "$0/run/slicenode/problems" "$0/run/slicenode/status" "$0/run/slicenode/ready"
-: >"$0/run/slicenode/ready/network"
-mkdir -p "$0/run/slicenode/net"
-echo ready
-exec sleep 600
-"""
-# Instead of the machine's console.
-BEGIN = """. /etc/rc/network
-say() { echo "$*" >>/run/said; }
-ip link set eth0 up; parse_net; make_bridge; attach eth0
-"""
-
-
-class Host:
-    """A root folder with the image's scripts, in namespaces of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "root"
-        for name in ("proc", "sys", "dev", "run", "tmp", "etc", "usr/bin"):
-            (self.root / name).mkdir(parents=True)
-        shutil.copytree(ROOT / "initramfs" / "etc" / "rc", self.root / "etc" / "rc")
-        for name in ("bin", "sbin", "usr/sbin"):
-            (self.root / name).symlink_to("/usr/bin")
-        shutil.copy(OUT / "sysroot" / "bin" / "busybox", self.root / "usr/bin/busybox")
-        shutil.copy(OUT / "agent" / "slicenode-conf", self.root / "usr/bin/slicenode-conf")
-        for applet in APPLETS:
-            (self.root / "usr/bin" / applet).symlink_to("busybox")
-        # The machine that runs the tests has a console, too.
-        functions = self.root / "etc/rc/functions"
-        text = functions.read_text().replace(">/dev/console", ">>/run/said")
-        functions.write_text(text.replace("/dev/tty1", "/run/no"))
-        os.chmod(self.root / "etc/rc/dhcp-event", 0o755)
-        self.holder = subprocess.Popen(["unshare", "-m", "-n", "sh", "-c", PREPARE, self.root], text=True,
-                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        assert self.holder.stdout is not None and self.holder.stdout.readline() == "ready\n"
-
-    def enter(self, script: str) -> list[str]:
-        return ["nsenter", "-m", "-n", "-t", str(self.holder.pid), "chroot", str(self.root), "/bin/sh", "-c", script]
-
-    def run(self, script: str) -> str:
-        done = subprocess.run(self.enter(script), capture_output=True, text=True, timeout=SECONDS)
-        return done.stdout + done.stderr
-
-    def routes_of(self, which: str, family: int = 4) -> str:
-        """The machine's own ip shows more than busybox's."""
-        command = ["nsenter", "-n", "-t", str(self.holder.pid), "ip", f"-{family}", "route", "show", *which.split()]
-        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True).stdout
-
-    def routes(self, family: int = 4) -> list[str]:
-        lines = [line.replace(" linkdown", "").split() for line in self.routes_of("dev xenbr0", family).splitlines()]
-        return sorted(" ".join(words) for words in lines if "kernel" not in words and words[0] != "fe80::/64")
-
-    def close(self) -> None:
-        self.holder.kill()
-        self.holder.wait()
+from rig import BEGIN, OUT, SECONDS, Host
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ def built_programs() -> set[str]:
 def linked_again(source: str) -> set[str]:
     """The programs that make would link again after an edit of one of the agent's files."""
     text = make("-n", "-C", "agent", "BUILD=target", "-W", source)
-    return set(re.findall(r" -o \S*/out/agent/([a-z-]+)\.part ", text))
+    return set(re.findall(r" -o \S*/out/agent/([a-z0-9-]+)\.part ", text))
 
 
 def test_every_program_of_the_agent_is_packed_and_the_other_way_round() -> None:
