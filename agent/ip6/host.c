@@ -197,6 +197,54 @@ int host_take(struct host *host, const struct advert *advert, uint64_t now, stru
     return 0;
 }
 
+static void take_leased_address(struct host *host, const struct dhcp6_answer *answer, uint64_t now)
+{
+    struct host_address *address = find_address(host, &answer->address);
+
+    if (!address && host->address_count == ADDRESSES_MAX) {
+        too_many(host, "addresses");
+        return;
+    }
+    if (!address) {
+        address = &host->addresses[host->address_count++];
+        *address = (struct host_address){.address = answer->address, .length = 128};
+    }
+    address->leased = true;
+    address->ask_at = FOREVER;
+    address->valid_until = until(now, answer->valid);
+    address->preferred_until = until(now, answer->preferred);
+}
+
+static bool is_given(const struct dhcp6_answer *answer, const struct host_address *address)
+{
+    return !address->leased || (answer && same(&answer->address, &address->address));
+}
+
+void host_take_lease(struct host *host, const struct dhcp6_answer *answer, uint64_t now)
+{
+    for (unsigned i = host->address_count; i-- > 0;)
+        if (!is_given(answer, &host->addresses[i]))
+            host->addresses[i] = host->addresses[--host->address_count];
+    host->leased_server_count = answer ? answer->server_count : 0;
+    host->leased_name_count = answer ? answer->name_count : 0;
+    host->time_count = answer ? answer->time_count : 0;
+    if (!answer)
+        return;
+    if (!is_any(&answer->address))
+        take_leased_address(host, answer, now);
+    memcpy(host->leased_servers, answer->servers, sizeof(host->leased_servers));
+    memcpy(host->leased_names, answer->names, sizeof(host->leased_names));
+    memcpy(host->times, answer->times, sizeof(host->times));
+}
+
+bool host_lease_is_taken(const struct host *host)
+{
+    for (unsigned i = 0; i < host->address_count; i++)
+        if (host->addresses[i].leased && host->addresses[i].retry_at)
+            return true;
+    return false;
+}
+
 bool host_expire(struct host *host, uint64_t now)
 {
     bool ended = false;

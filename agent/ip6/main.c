@@ -8,9 +8,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "ip6/ask.h"
 #include "ip6/host.h"
 #include "ip6/kernel.h"
+#include "ip6/lease6.h"
 #include "ip6/names.h"
 #include "ip6/port.h"
 #include "ip6/tell.h"
@@ -39,6 +41,7 @@ struct program {
     struct kernel kernel;
     struct port port;
     struct ask routers;
+    struct lease6 lease;
     char *told;    /* owned: what was told last */
     char *refused; /* owned: why something was refused last */
 };
@@ -91,24 +94,44 @@ static void take_advert(struct program *program, const struct packet *packet, ui
         ask_end(&program->routers);
 }
 
+static void take_news(struct program *program, enum lease6_news news,
+                      const struct dhcp6_answer *answer, uint64_t now)
+{
+    if (news == LEASE6_LOST)
+        log_warning("the DHCPv6 lease is over");
+    if (news != LEASE6_NOTHING)
+        host_take_lease(&program->host, news == LEASE6_NEW ? answer : NULL, now);
+}
+
+static void take_answer(struct program *program, const struct packet *packet, uint64_t now)
+{
+    struct dhcp6_answer answer;
+    enum lease6_state before = program->lease.state;
+    enum lease6_news news;
+    struct err err;
+
+    if (dhcp6_read(packet->bytes, packet->length, packet->sum_is_good, program->lease.association,
+                   &answer, &err) < 0) {
+        log_refused(program, &err);
+        return;
+    }
+    news = lease6_take(&program->lease, &answer, now, random_number());
+    if (news == LEASE6_NEW && before == LEASE6_REQUESTING)
+        log_info("%s by DHCPv6 for %u s", text_of(&answer.address).text, answer.valid);
+    take_news(program, news, &answer, now);
+}
+
 static void receive(struct program *program, uint64_t now)
 {
     struct packet packet;
 
     /* After a socket's worth of them Linux is told of what they said. */
-    for (unsigned i = 0; i < PACKETS_AT_ONCE && port_receive(&program->port, &packet); i++)
-        take_advert(program, &packet, now);
-}
-
-static void solicit(struct program *program, uint64_t now)
-{
-    struct err err;
-    const struct in6_addr *from =
-        program->kernel.link_local_ready ? &program->kernel.link_local : &in6addr_any;
-
-    if (port_solicit(&program->port, from, &err) < 0)
-        log_refused(program, &err);
-    ask_sent(&program->routers, now, random_number());
+    for (unsigned i = 0; i < PACKETS_AT_ONCE && port_receive(&program->port, &packet); i++) {
+        if (packet.bytes[6] == IPPROTO_UDP)
+            take_answer(program, &packet, now);
+        else
+            take_advert(program, &packet, now);
+    }
 }
 
 static void tell_changes(struct program *program, bool silent)
@@ -126,14 +149,66 @@ static void tell_changes(struct program *program, bool silent)
         exit(EXIT_CANNOT);
 }
 
+static void say_trouble(struct program *program)
+{
+    struct host *host = &program->host;
+
+    if (program->lease.trouble[0])
+        snprintf(host->trouble, sizeof(host->trouble), "its server has none (%s)",
+                 program->lease.trouble);
+    else
+        copy_text(host->trouble, sizeof(host->trouble),
+                  lease6_is_hopeless(&program->lease) ? "no server answers" : "");
+}
+
+/* Servers are asked from a link-local address that nobody else has. */
+static uint64_t work_on_lease(struct program *program, uint64_t now)
+{
+    struct lease6 *lease = &program->lease;
+    unsigned char message[DHCP6_MESSAGE_BYTES];
+    struct dhcp6_question question;
+    enum lease6_news news;
+    struct err err;
+
+    if (!program->kernel.link_local_ready)
+        return FOREVER;
+    if (host_lease_is_taken(&program->host) && lease->state != LEASE6_DECLINING) {
+        log_warning("another host has the address that DHCPv6 gave; the server is told");
+        lease6_decline(lease, now, random_number());
+        host_take_lease(&program->host, NULL, now);
+    }
+    lease6_want(lease, program->host.managed, program->host.other, now, random_number());
+    while (lease6_step(lease, now, random_number(), &question, &news)) {
+        size_t length = dhcp6_write(&question, message);
+        if (port_send_dhcp(&program->port, &program->kernel.link_local, message, length, &err) < 0)
+            log_refused(program, &err);
+        take_news(program, news, NULL, now);
+    }
+    take_news(program, news, NULL, now);
+    say_trouble(program);
+    return lease6_next(lease);
+}
+
+static void solicit(struct program *program, uint64_t now)
+{
+    struct err err;
+    const struct in6_addr *from =
+        program->kernel.link_local_ready ? &program->kernel.link_local : &in6addr_any;
+
+    if (port_solicit(&program->port, from, &err) < 0)
+        log_refused(program, &err);
+    ask_sent(&program->routers, now, random_number());
+}
+
 /* Everything that is due; returns until when to wait. */
 static uint64_t work(struct program *program, uint64_t now)
 {
-    uint64_t next;
+    uint64_t next, lease_next;
 
     host_expire(&program->host, now);
     if (host_wants_to_ask(&program->host, now) || !host_has_gateway(&program->host))
         ask_begin(&program->routers, now);
+    lease_next = work_on_lease(program, now);
     kernel_set(&program->kernel, &program->host, now);
     tell_changes(program, ask_is_hopeless(&program->routers, now));
     if (program->give_up && ask_is_over(&program->routers, now) &&
@@ -142,6 +217,8 @@ static uint64_t work(struct program *program, uint64_t now)
     if (ask_is_due(&program->routers, now))
         solicit(program, now);
     next = ask_next(&program->routers);
+    if (lease_next < next)
+        next = lease_next;
     if (host_next_end(&program->host) < next)
         next = host_next_end(&program->host);
     if (host_next_ask(&program->host) < next)
@@ -170,6 +247,7 @@ static int run(struct program *program)
         if (happened & KERNEL_LINK_UP) {
             log_info("%s has a link again; asking the routers", program->uplink);
             ask_restart(&program->routers, now);
+            lease6_check(&program->lease, now, random_number());
         }
         receive(program, now);
     }
@@ -208,7 +286,7 @@ int main(int argc, char **argv)
     }
     only_router = program.host.only_router;
     if (kernel_open(&program.kernel, program.bridge, program.uplink, &err) < 0 ||
-        port_open(&program.port, program.uplink, &err) < 0) {
+        port_open(&program.port, program.bridge, program.uplink, &err) < 0) {
         log_error("%s", err.message);
         return EXIT_CANNOT;
     }
@@ -217,6 +295,7 @@ int main(int argc, char **argv)
         return EXIT_CANNOT;
     }
     host_begin(&program.host, program.port.mac);
+    lease6_begin(&program.lease, program.port.mac);
     program.host.only_router = only_router;
     return run(&program);
 }

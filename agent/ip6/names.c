@@ -42,8 +42,10 @@ size_t name_take(const unsigned char *labels, size_t length, char name[static HO
     name[0] = '\0';
     while (at < length && labels[at] != 0) {
         size_t label = labels[at];
-        if (label > 63 || at + 1 + label > length)
+        if (label > 63 || at + 1 + label > length) {
+            name[0] = '\0';
             return 0;
+        }
         if (written + label + 2 < HOSTNAME_BYTES) {
             if (written > 0)
                 name[written++] = '.';

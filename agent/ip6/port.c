@@ -16,6 +16,7 @@
 #define AD(field) ((uint32_t)(SKF_AD_OFF + (field)))
 #define ICMP_ADVERT 134
 #define PORT_CLIENT 546
+#define PORT_SERVER 547
 
 /* What is at which place is counted from the IPv6 header on. A frame of a VLAN that is not ours
  * comes without its tag, which the card has taken off. */
@@ -50,9 +51,25 @@ static int read_mac(struct port *port, const char *uplink, struct err *err)
     return 0;
 }
 
+/* A socket that throws away what comes: without it Linux answers servers that nobody listens. */
+static int open_deaf(const char *bridge, struct err *err)
+{
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {.len = 1, .filter = &nothing};
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(PORT_CLIENT)};
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), one = 1;
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bridge, (socklen_t)strlen(bridge)) < 0 ||
+        bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return err_errno(err, ERR_NETWORK_ERROR, errno, "the port of DHCPv6's clients");
+    return 0; /* open as long as the program runs */
+}
+
 /* The filter is there before the first packet can come: the socket is bound to nothing until then.
  * Ports of a bridge give their packets only to those who ask for all kinds. */
-int port_open(struct port *port, const char *uplink, struct err *err)
+int port_open(struct port *port, const char *bridge, const char *uplink, struct err *err)
 {
     struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
     struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
@@ -66,7 +83,7 @@ int port_open(struct port *port, const char *uplink, struct err *err)
         setsockopt(port->socket, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) < 0 ||
         bind(port->socket, (struct sockaddr *)&address, sizeof(address)) < 0)
         return err_errno(err, ERR_NETWORK_ERROR, errno, "a packet socket on %s", uplink);
-    return read_mac(port, uplink, err);
+    return read_mac(port, uplink, err) < 0 ? -1 : open_deaf(bridge, err);
 }
 
 /* A packet between two systems of one machine has no checksum yet: it never was on a wire. */
@@ -101,23 +118,44 @@ bool port_receive(struct port *port, struct packet *packet)
     return true;
 }
 
-int port_solicit(struct port *port, const struct in6_addr *from, struct err *err)
+/* The packet's headers are there but for the length and the sum, which is `sum_at` the body. */
+static int send_packet(struct port *port, unsigned char *packet, size_t length, size_t sum_at,
+                       struct err *err)
 {
-    static const unsigned char routers[16] = {0xff, 2, [15] = 2};
-    unsigned char packet[IP_HEADER + SOLICIT_BYTES] = {0x60, [6] = IPPROTO_ICMPV6, [7] = 255};
     struct sockaddr_ll to = {.sll_family = AF_PACKET,
                              .sll_protocol = htons(ETH_P_IPV6),
                              .sll_ifindex = (int)port->index,
                              .sll_halen = 6,
-                             .sll_addr = {0x33, 0x33, 0, 0, 0, 2}};
-    unsigned char *body = packet + IP_HEADER;
-    struct in6_addr destination;
-    size_t length = 8;
+                             .sll_addr = {0x33, 0x33}};
+    size_t payload = length - IP_HEADER;
+    struct in6_addr from, destination;
     uint16_t sum;
+
+    memcpy(&from, packet + 8, 16);
+    memcpy(&destination, packet + 24, 16);
+    memcpy(to.sll_addr + 2, packet + 36, 4);
+    packet[4] = (unsigned char)(payload >> 8);
+    packet[5] = (unsigned char)payload;
+    sum = checksum_of(&from, &destination, packet[6], packet + IP_HEADER, payload);
+    /* In UDP 0 is no sum (RFC 8200, 8.1). */
+    if (sum == 0)
+        sum = 0xffff;
+    packet[IP_HEADER + sum_at] = (unsigned char)(sum >> 8);
+    packet[IP_HEADER + sum_at + 1] = (unsigned char)sum;
+    if (sendto(port->socket, packet, length, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+        return err_errno(err, ERR_NETWORK_ERROR, errno, "send to routers and servers");
+    return 0;
+}
+
+int port_solicit(struct port *port, const struct in6_addr *from, struct err *err)
+{
+    static const unsigned char routers[16] = {0xff, 2, [15] = 2};
+    unsigned char packet[IP_HEADER + SOLICIT_BYTES] = {0x60, [6] = IPPROTO_ICMPV6, [7] = 255};
+    unsigned char *body = packet + IP_HEADER;
+    size_t length = 8;
 
     memcpy(packet + 8, from, 16);
     memcpy(packet + 24, routers, 16);
-    memcpy(&destination, routers, 16);
     body[0] = 133;
     /* Who we are, so that the router need not ask; not from :: (RFC 4861, 4.1). */
     if (is_link_local(from)) {
@@ -126,11 +164,24 @@ int port_solicit(struct port *port, const struct in6_addr *from, struct err *err
         memcpy(body + 10, port->mac, 6);
         length = 16;
     }
-    packet[5] = (unsigned char)length;
-    sum = checksum_of(from, &destination, IPPROTO_ICMPV6, body, length);
-    body[2] = (unsigned char)(sum >> 8);
-    body[3] = (unsigned char)sum;
-    if (sendto(port->socket, packet, IP_HEADER + length, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
-        return err_errno(err, ERR_NETWORK_ERROR, errno, "ask the routers");
-    return 0;
+    return send_packet(port, packet, IP_HEADER + length, 2, err);
+}
+
+int port_send_dhcp(struct port *port, const struct in6_addr *from, const unsigned char *message,
+                   size_t length, struct err *err)
+{
+    static const unsigned char servers[16] = {0xff, 2, [13] = 1, [15] = 2};
+    unsigned char packet[PORT_PACKET_BYTES] = {0x60, [6] = IPPROTO_UDP, [7] = 1};
+    unsigned char *body = packet + IP_HEADER;
+
+    memcpy(packet + 8, from, 16);
+    memcpy(packet + 24, servers, 16);
+    body[0] = PORT_CLIENT >> 8;
+    body[1] = PORT_CLIENT & 0xff;
+    body[2] = PORT_SERVER >> 8;
+    body[3] = PORT_SERVER & 0xff;
+    body[4] = (unsigned char)((length + 8) >> 8);
+    body[5] = (unsigned char)(length + 8);
+    memcpy(body + 8, message, length);
+    return send_packet(port, packet, IP_HEADER + 8 + length, 6, err);
 }

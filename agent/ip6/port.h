@@ -23,11 +23,16 @@ struct packet {
     bool sum_is_good;
 };
 
-/* Takes router advertisements, and what comes for DHCPv6's clients. */
-int port_open(struct port *port, const char *uplink, struct err *err);
+/* Takes router advertisements, and what comes for DHCPv6's clients; `bridge` is where Linux would
+ * answer the latter that nobody is there. */
+int port_open(struct port *port, const char *bridge, const char *uplink, struct err *err);
 
 /* Without waiting; false: there is none. */
 bool port_receive(struct port *port, struct packet *packet);
+
+/* To all DHCPv6 servers and relays; `from` is a link-local address. */
+int port_send_dhcp(struct port *port, const struct in6_addr *from, const unsigned char *message,
+                   size_t length, struct err *err);
 
 /* Asks the routers, from this address or, while there is none, from ::. */
 int port_solicit(struct port *port, const struct in6_addr *from, struct err *err);

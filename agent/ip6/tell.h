@@ -6,9 +6,9 @@
 
 #include <stdbool.h>
 
-/* All that there is, owned: `address A/N`, `router A`, `dns A`, `search NAME` any number of times,
- * `note SENTENCE` of what is odd, `warning SENTENCE` of what is wrong, `missing SENTENCE` when
- * there is no address, and `end`. `silent`: routers were asked in vain. */
+/* All that there is, owned: `address A/N`, `router A`, `dns A`, `search NAME`, `ntp NAME` any
+ * number of times, `note SENTENCE` of what is odd, `warning SENTENCE` of what is wrong, `missing
+ * SENTENCE` when there is no address, and `end`. `silent`: routers were asked in vain. */
 char *host_tell(const struct host *host, bool silent, const char *bridge, const char *uplink);
 
 #endif

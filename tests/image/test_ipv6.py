@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dhcp6 import DECLINE, NO_ADDRESS, NO_BINDING, RENEW, REQUEST, SERVERS, TIMES, Dhcp6Server, option
 from rig import BEGIN, SECONDS, Host
-from routers import FOREVER, Router, advertisement, domains, frame, mtu, prefix, route, servers
+from routers import FOREVER, Router, advertisement, domains, frame, mtu, prefix, route, servers, six
 
 ASK = BEGIN + "ask_routers"
 # What a slice has: a port of the bridge, whose other end it sends from.
@@ -213,6 +214,7 @@ def test_two_routers_of_which_one_ends(node: Node) -> None:
         assert node.names().startswith("search a.example\nnameserver ")
         assert "nameserver fe80::53%xenbr0\n" in node.names()
         assert "mtu 1400" in node.host.routes_of("default", 6)
+        assert "gateway fe80::1 fe80::2, DNS" in node.host.run("cat /run/slicenode/status/20-net")
         asked = len(node.router.asked)
         node.until(lambda: node.routes() == sorted(["default fe80::1 1024", LINK_A]))
         # Before it ended, the node has asked whether it is still there.
@@ -254,3 +256,79 @@ def test_another_host_has_the_address(node: Node) -> None:
     node.router.say(advertisement(prefix(A) + prefix(B)))
     node.until(lambda: f"another host has the address {own(A)}" in node.problem())
     node.until(lambda: list(node.addresses()) == [own(B)])
+
+
+MANAGED, OTHER = 0x80, 0x40
+
+
+@pytest.fixture
+def server(node: Node) -> Iterator[Dhcp6Server]:
+    own_server = Dhcp6Server(node.host.holder.pid, "peer0")
+    yield own_server
+    own_server.close()
+
+
+def test_an_address_by_dhcp(node: Node, server: Dhcp6Server) -> None:
+    node.host.outside("ip link add vif1.0 type veth peer name slice0; ip link set slice0 up")
+    node.until(lambda: bool(node.router.asked))
+    node.host.outside("ip link set vif1.0 up master xenbr0")
+    tenant = Dhcp6Server(node.host.holder.pid, "slice0")
+    try:
+        server.renew, server.rebind, server.valid = 3, 3000, 3600
+        server.more = option(SERVERS, six("2001:db8::53")) + option(TIMES, option(1, six("2001:db8::123")))
+        node.router.say(advertisement(prefix(A, flags="L") + servers("2001:db8::53", "2001:db8::54"), flags=MANAGED))
+        node.until(lambda: list(node.addresses()) == [server.address])
+        assert node.routes() == sorted([DEFAULT, LINK_A])
+        node.until(lambda: node.names() == "nameserver 2001:db8::53\nnameserver 2001:db8::54\n")
+        assert node.host.run("cat /run/slicenode/ntp-from-dhcp") == "2001:db8::123\n"
+        assert f"{server.address}/128 by the IPv6 router fe80::1" in node.said()
+        node.until(lambda: server.asked.count(RENEW) == 2)
+        assert node.addresses()[server.address][0] > 3590
+        # The server has forgotten; then it gives another address; which another host has.
+        server.status = NO_BINDING
+        node.until(lambda: server.asked[-1] == REQUEST)
+        server.status, server.address = 0, "2001:db8:6::11"
+        node.until(lambda: list(node.addresses()) == [server.address])
+        # A slice hears nothing of all this.
+        assert tenant.asked == []
+        assert node.problem() == ""
+    finally:
+        tenant.close()
+
+
+def test_an_address_by_dhcp_that_another_has(node: Node, server: Dhcp6Server) -> None:
+    node.host.outside("echo 0 >/proc/sys/net/ipv6/conf/peer0/disable_ipv6; "
+                      f"ip addr add {server.address}/64 dev peer0 nodad")
+    node.router.say(advertisement(flags=MANAGED))
+    node.until(lambda: DECLINE in server.asked)
+    server.address = "2001:db8:6::12"
+    node.until(lambda: list(node.addresses()) == [server.address])
+
+
+def test_dhcp_without_an_address(node: Node, server: Dhcp6Server) -> None:
+    server.status = NO_ADDRESS
+    node.until(lambda: bool(node.router.asked))
+    node.router.say(advertisement(flags=MANAGED))
+    node.until(lambda: "NoAddrsAvail: none for you" in node.problem())
+    assert "says that DHCPv6 gives addresses, but its server has none" in node.problem()
+    # The router has one after all; what DHCPv6 should give as well is no problem then, and still comes.
+    node.router.say(advertisement(prefix(A), flags=MANAGED))
+    node.until(lambda: own(A) in node.addresses() and node.problem() == "")
+    server.status = 0
+    node.until(lambda: sorted(node.addresses()) == sorted([own(A), server.address]))
+
+
+def test_dhcp_for_other_things(node: Node, server: Dhcp6Server) -> None:
+    # Options of all numbers come before those that are asked for.
+    server.more = option(4242, b"x") + option(SERVERS, six("fe80::53"))
+    node.until(lambda: bool(node.router.asked))
+    node.router.say(advertisement(prefix(A), flags=OTHER))
+    node.until(lambda: "nameserver fe80::53%xenbr0" in node.names() and own(A) in node.addresses())
+    assert server.asked == [11]
+
+
+def test_dhcp_that_does_not_answer(node: Node, server: Dhcp6Server) -> None:
+    server.silent = True
+    node.until(lambda: bool(node.router.asked))
+    node.router.say(advertisement(lifetime=0, flags=MANAGED))
+    node.until(lambda: "says that DHCPv6 gives addresses, but no server answers" in node.problem())
