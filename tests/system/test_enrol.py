@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import select
+import socket
+import socketserver
 import ssl
 import subprocess
+import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +27,40 @@ def rack(racks: Racks) -> Rack:
     return racks.make(Rack, fresh=True, boot=False)
 
 
-def start(node: Node, rack: Rack, *parameters: str) -> None:
-    words = [f"slicenode.controller=https://10.0.2.2:{rack.port}", "slicenode.ntp=none", *parameters]
+class Passer(socketserver.BaseRequestHandler):
+    """Passes a connection on to the same port of 127.0.0.1."""
+
+    def handle(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.request.getsockname()[1]), 20) as other:
+            ends = {self.request: other, other: self.request}
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        return
+                    ends[end].sendall(data)
+
+
+class SixServer(socketserver.ThreadingTCPServer):
+    address_family = socket.AF_INET6
+    allow_reuse_address = daemon_threads = True
+
+
+@contextlib.contextmanager
+def by_ipv6(port: int) -> Iterator[str]:
+    """Where a node that has only IPv6 finds the controller: QEMU's host, whose ::1 listens as well."""
+    with SixServer(("::1", port), Passer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.1,))
+        thread.start()
+        try:
+            yield f"https://[fec0::2]:{port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def start(node: Node, rack: Rack, *parameters: str, controller: str = "") -> None:
+    words = [f"slicenode.controller={controller or f'https://10.0.2.2:{rack.port}'}", "slicenode.ntp=none", *parameters]
     node.start("--kernel", str(rack.artefacts.out), "--append", " ".join(words), "--memory", "1024")
 
 
@@ -51,12 +88,16 @@ def test_wrong_pin_is_refused(nodes: Callable[[str], Node], rack: Rack) -> None:
     assert rack.json("nodes") == []
 
 
-def test_used_token_is_refused(nodes: Callable[[str], Node], rack: Rack, tmp_path: Path) -> None:
+def test_used_token_is_refused_by_ipv6(nodes: Callable[[str], Node], rack: Rack, tmp_path: Path) -> None:
+    """The node has no IPv4: QEMU's network advertises a router and a prefix."""
     token = rack.controller("token", "create").strip()
     use_up(rack, token, tmp_path)
     node = nodes("used-token")
-    start(node, rack, f"slicenode.pin={rack.controller('pin').strip()}", f"slicenode.token={token}")
-    node.wait_for(r"problem +.*token_used")
+    with by_ipv6(rack.port) as controller:
+        start(node, rack, f"slicenode.pin={rack.controller('pin').strip()}", f"slicenode.token={token}",
+              "slicenode.net=auto6", controller=controller)
+        node.wait_for(r"problem +.*token_used")
+        node.wait_for(r"address +fec0::\S+/64 on eth0, gateway fe80::2,")
     assert len(rack.json("nodes")) == 1
 
 
