@@ -7,11 +7,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "conf/boot_card.h"
 #include "conf/conf.h"
 #include "conf/lease.h"
 #include "conf/xen.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -21,10 +21,13 @@
 #include <unistd.h>
 
 #define COMMAND_LINE_LIMIT (16u << 10)
+/* Boot options of real firmware have a hundred bytes. */
+#define VARIABLE_LIMIT (64u << 10)
+#define VARIABLE_ATTRIBUTES 4
 
-static const char usage[] =
-    "usage: slicenode-conf --output FOLDER [--cmdline FILE] [--xen FILE] [CONF-FILE ...]\n"
-    "       slicenode-conf --lease\n";
+static const char usage[] = "usage: slicenode-conf --output FOLDER [--cmdline FILE] [--xen FILE] "
+                            "[--efivars FOLDER] [CONF-FILE ...]\n"
+                            "       slicenode-conf --lease\n";
 
 #define MEDIUM "medium-"
 
@@ -80,39 +83,54 @@ static void compare_with_xen(struct conf *conf, const char *path)
     conf_compare_xen(conf, line);
 }
 
-/* The network card that the machine booted from, as pxelinux (IPAPPEND 2) and iPXE tell it; NULL:
- * nobody said. `BOOTIF=01-52-54-00-ab-cd-ef`: 01 is Ethernet. */
-static char *boot_card(const char *line)
+/* A variable of UEFI's as efivarfs has it: four bytes of attributes, then the value; its length, or
+ * 0. The caller owns the text. */
+static size_t read_variable(const char *folder, const char *name, char **text)
 {
-    static const char key[] = "BOOTIF=01-";
-    char mac[MAC_TEXT_BYTES];
-    const char *found = line ? strstr(line, key) : NULL;
+    CLEANUP_FREE char *path = xasprintf("%s/%s-8be4df61-93ca-11d2-aa0d-00e098032b8c", folder, name);
+    size_t length;
 
-    if (!found || (found > line && found[-1] != ' ') ||
-        strcspn(found + sizeof(key) - 1, " \n") != MAC_TEXT_BYTES - 1)
-        return NULL;
-    snprintf(mac, sizeof(mac), "%s", found + sizeof(key) - 1);
-    for (char *character = mac; *character; character++)
-        *character = (char)(*character == '-' ? ':' : tolower((unsigned char)*character));
-    return mac_valid(mac) ? xstrdup(mac) : NULL;
+    if (read_file(path, VARIABLE_LIMIT, text, &length, NULL) < 0) {
+        *text = NULL;
+        return 0;
+    }
+    return length > VARIABLE_ATTRIBUTES ? length - VARIABLE_ATTRIBUTES : 0;
 }
 
-/* On Linux's line, or on Xen's, where pxelinux puts it. */
-static char *find_boot_card(const char *command_line, const char *xen_path)
+/* The card that UEFI has booted from, whatever has been loaded by it since. */
+static char *boot_card_of_efi(const char *folder)
+{
+    CLEANUP_FREE char *current = NULL;
+    CLEANUP_FREE char *option = NULL;
+    char name[sizeof("Boot0000")];
+    size_t length;
+
+    if (read_variable(folder, "BootCurrent", &current) != 2)
+        return NULL;
+    snprintf(name, sizeof(name), "Boot%02X%02X", (unsigned char)current[VARIABLE_ATTRIBUTES + 1],
+             (unsigned char)current[VARIABLE_ATTRIBUTES]);
+    length = read_variable(folder, name, &option);
+    return length == 0
+               ? NULL
+               : boot_card_of_option((const unsigned char *)option + VARIABLE_ATTRIBUTES, length);
+}
+
+/* By Linux's line, or Xen's, where pxelinux and iPXE put it, or by UEFI's own word. */
+static char *find_boot_card(const char *command_line, const char *xen_path, const char *efi)
 {
     CLEANUP_FREE char *line = NULL;
     CLEANUP_FREE char *xen = NULL;
     char *card = NULL;
 
     if (read_file(command_line, COMMAND_LINE_LIMIT, &line, NULL, NULL) == 0)
-        card = boot_card(line);
-    if (card)
-        return card;
-    if (!xen_path)
+        card = boot_card_of_line(line);
+    if (!card && !xen_path)
         xen = xen_command_line();
-    else if (read_file(xen_path, COMMAND_LINE_LIMIT, &xen, NULL, NULL) < 0)
-        return NULL;
-    return boot_card(xen);
+    else if (!card && read_file(xen_path, COMMAND_LINE_LIMIT, &xen, NULL, NULL) < 0)
+        xen = NULL;
+    if (!card)
+        card = boot_card_of_line(xen);
+    return card || !efi ? card : boot_card_of_efi(efi);
 }
 
 static int write_key(const char *folder, const char *name, const char *text, struct err *err)
@@ -181,11 +199,14 @@ static int print_lease(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"cmdline", required_argument, NULL, 'c'},
-        {"xen", required_argument, NULL, 'x'},    {"lease", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-    const char *output = NULL, *command_line = "/proc/cmdline", *xen_line = NULL;
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"cmdline", required_argument, NULL, 'c'},
+                                            {"xen", required_argument, NULL, 'x'},
+                                            {"efivars", required_argument, NULL, 'e'},
+                                            {"lease", no_argument, NULL, 'l'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    const char *output = NULL, *command_line = "/proc/cmdline", *xen_line = NULL, *efi = NULL;
     struct conf conf = {.sources = 0};
     char *card;
     struct err err;
@@ -202,6 +223,9 @@ int main(int argc, char **argv)
             break;
         case 'l':
             return print_lease();
+        case 'e':
+            efi = optarg;
+            break;
         case 'x':
             xen_line = optarg;
             break;
@@ -217,7 +241,7 @@ int main(int argc, char **argv)
     umask(077);
     read_sources(&conf, command_line, argv + optind);
     compare_with_xen(&conf, xen_line);
-    card = find_boot_card(command_line, xen_line);
+    card = find_boot_card(command_line, xen_line, efi);
     result = write_all(output, &conf, &err);
     if (result == 0)
         result = write_key(output, "bootif", card, &err);

@@ -195,6 +195,21 @@ def test_the_card_that_the_machine_booted_from(tmp_path: Path, linux: str, xen: 
     assert (said.read_text() if said.exists() else "") == card
 
 
+def test_the_card_that_uefi_has_booted_from(tmp_path: Path) -> None:
+    """By its variables, as efivarfs shows them; what a command line says comes first."""
+    guid = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+    mac = bytes.fromhex("525400abcdef")
+    path = struct.pack("<BBH", 3, 11, 37) + mac + bytes(26) + b"\x01" + struct.pack("<BBH", 0x7F, 0xFF, 4)
+    option = struct.pack("<IIH", 7, 1, len(path)) + "PXE\0".encode("utf-16-le") + path
+    (tmp_path / f"BootCurrent-{guid}").write_bytes(struct.pack("<IH", 6, 0x1A))
+    (tmp_path / f"Boot001A-{guid}").write_bytes(option)
+    for line, card in ("ro", "52:54:00:ab:cd:ef\n"), ("BOOTIF=01-52-54-00-ab-cd-ee", "52:54:00:ab:cd:ee\n"):
+        (tmp_path / "linux").write_text(line)
+        subprocess.run([OUT / "agent" / "slicenode-conf", "--output", tmp_path / "conf", "--efivars", tmp_path,
+                        "--cmdline", tmp_path / "linux", "--xen", tmp_path / "linux"], check=True, timeout=SECONDS)
+        assert (tmp_path / "conf" / "bootif").read_text() == card
+
+
 def test_the_card_that_the_machine_booted_from_comes_first(host: Host) -> None:
     script = BEGIN + "read_nics() { nics='eth1 eth0 eth2'; }; read_allowed_nics; echo $allowed"
     assert host.run(script) == "eth1 eth0 eth2\n"
