@@ -108,6 +108,7 @@ def test_a_router_behind_the_second_card(cards: Cards, net: str, also: str) -> N
     try:
         cards.start(net)
         cards.status("address: 2001:db8::5054:ff:fe12:3457/64 on eth1, gateway fe80::1")
+        cards.wait_for("/run/said", "no IPv6 router has advertised itself on eth0" if net == "auto6" else "by the IPv6")
         if also:
             cards.wait_for("/run/slicenode/problems/network", also)
         else:

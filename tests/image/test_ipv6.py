@@ -47,6 +47,7 @@ class Node:
         self.router.message = message
         self.process = subprocess.Popen(host.enter(script + " 2>/run/log"), start_new_session=True,
                                         stdout=subprocess.DEVNULL)
+        self.until(lambda: "xenbr0" in host.outside("ip -o link show"))
 
     def close(self) -> None:
         self.router.close()
@@ -207,9 +208,10 @@ def test_two_routers_of_which_one_ends(node: Node) -> None:
     try:
         node.until(lambda: bool(node.router.asked))
         node.router.say(advertisement(prefix(A) + servers("2001:db8::53", "fe80::53") + domains("a.example")))
-        other.send(advertisement(prefix(A) + servers("2001:db8::54") + mtu(1400), lifetime=6))
+        other.send(advertisement(prefix(A) + prefix("2001:db8:5::", flags="A", valid=6, preferred=6) +
+                                 servers("2001:db8::54") + mtu(1400), lifetime=6))
         both = sorted(["default fe80::1 1024", "default fe80::2 1024", LINK_A])
-        node.until(lambda: node.routes() == both)
+        node.until(lambda: node.routes() == both and own("2001:db8:5::") in node.addresses())
         node.until(lambda: node.names().count("nameserver") == 3)
         assert node.names().startswith("search a.example\nnameserver ")
         assert "nameserver fe80::53%xenbr0\n" in node.names()
@@ -217,6 +219,7 @@ def test_two_routers_of_which_one_ends(node: Node) -> None:
         assert "gateway fe80::1 fe80::2, DNS" in node.host.run("cat /run/slicenode/status/20-net")
         asked = len(node.router.asked)
         node.until(lambda: node.routes() == sorted(["default fe80::1 1024", LINK_A]))
+        assert list(node.addresses()) == [own(A)]
         # Before it ended, the node has asked whether it is still there.
         assert len(node.router.asked) > asked
         assert node.problem() == ""
@@ -224,16 +227,7 @@ def test_two_routers_of_which_one_ends(node: Node) -> None:
         other.close()
 
 
-def test_nobody_answers_and_then_somebody_does(host: Host) -> None:
-    """The node asks on; what a router has once said ends with its time, and it is said who is missing."""
-    node = Node(host, ASK.replace("ask_routers", "ask_routers --give-up"))
-    try:
-        node.until(lambda: node.process.poll() is not None)
-        assert len(node.router.asked) == 3
-        assert "no IPv6 router has advertised itself on eth0; still asking" in node.problem()
-        assert node.host.run("cat /proc/sys/net/ipv6/conf/xenbr0/disable_ipv6") == "1\n"
-    finally:
-        node.close()
+def test_only_the_router_that_is_named(host: Host) -> None:
     host.run("echo auto6,gateway=fe80::1 >/run/slicenode/conf/net")
     node = Node(host, message=advertisement(prefix(A)))
     try:
@@ -282,8 +276,8 @@ def test_an_address_by_dhcp(node: Node, server: Dhcp6Server) -> None:
         node.until(lambda: node.names() == "nameserver 2001:db8::53\nnameserver 2001:db8::54\n")
         assert node.host.run("cat /run/slicenode/ntp-from-dhcp") == "2001:db8::123\n"
         assert f"{server.address}/128 by the IPv6 router fe80::1" in node.said()
-        node.until(lambda: server.asked.count(RENEW) == 2)
-        assert node.addresses()[server.address][0] > 3590
+        node.until(lambda: RENEW in server.asked)
+        node.until(lambda: node.addresses()[server.address][0] > 3597)
         # The server has forgotten; then it gives another address; which another host has.
         server.status = NO_BINDING
         node.until(lambda: server.asked[-1] == REQUEST)
@@ -325,10 +319,3 @@ def test_dhcp_for_other_things(node: Node, server: Dhcp6Server) -> None:
     node.router.say(advertisement(prefix(A), flags=OTHER))
     node.until(lambda: "nameserver fe80::53%xenbr0" in node.names() and own(A) in node.addresses())
     assert server.asked == [11]
-
-
-def test_dhcp_that_does_not_answer(node: Node, server: Dhcp6Server) -> None:
-    server.silent = True
-    node.until(lambda: bool(node.router.asked))
-    node.router.say(advertisement(lifetime=0, flags=MANAGED))
-    node.until(lambda: "says that DHCPv6 gives addresses, but no server answers" in node.problem())

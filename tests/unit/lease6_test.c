@@ -3,6 +3,7 @@
 #include "ip6/host.h"
 #include "ip6/lease6.h"
 #include "ip6/names.h"
+#include "ip6/tell.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -134,6 +135,9 @@ TEST(dhcp6_odd_answers)
                        "00000000 00000000 00050018 ff020000000000000000000000000099 "
                        "00000e10 00001c20",
          false, 0},
+        /* a status for what was not asked for (a prefix) is no status of ours */
+        {CLIENT SERVER USUAL "0019001400000001 00000000 00000000 000d0004 0006 6e6f", true, 0},
+        {CLIENT SERVER "0019001400000001 00000000 00000000 000d0004 0006 6e6f" USUAL, true, 0},
         /* options that nobody knows, of any number */
         {CLIENT SERVER "01000000 ffff0001 00" USUAL, true, 0},
         /* two addresses: the first */
@@ -231,6 +235,9 @@ TEST(lease6_best_of_several_offers)
     answered(&lease, 2, CLIENT SERVER_2 "00070001 01" USUAL, NOW);
     answered(&lease, 2, CLIENT SERVER "00070001 02" USUAL, NOW);
     answered(&lease, 2, CLIENT SERVER_2 USUAL, NOW);
+    /* One without an address takes nobody's place, not even its own. */
+    answered(&lease, 2, CLIENT SERVER_2 REFUSAL("02"), NOW);
+    answered(&lease, 2, CLIENT SERVER, NOW);
     answered(&lease, 2, OTHER SERVER_2 "00070001 ff" USUAL, NOW);
     CHECK(lease6_next(&lease) >= NOW + SECOND);
     asked(&lease, DHCP6_REQUEST);
@@ -362,6 +369,28 @@ TEST(lease6_of_other_things)
     CHECK_NUMBER(NOW, asked(&lease, DHCP6_INFORMATION));
     lease6_want(&lease, true, true, NOW, 1);
     asked(&lease, DHCP6_SOLICIT);
+}
+
+/* A router that is no gateway and says that addresses come by DHCPv6 (systemd/systemd#33357). */
+TEST(host_whose_dhcp_gives_nothing)
+{
+    struct host host;
+    struct advert advert = {.managed = true};
+    struct err err;
+
+    host_begin(&host, mac);
+    inet_pton(AF_INET6, "fe80::1", &advert.router);
+    CHECK_NUMBER(0, host_take(&host, &advert, NOW, &err));
+    CHECK(host.managed);
+    char *told = host_tell(&host, false, "xenbr0", "eth0");
+    CHECK_TEXT("end\n", told);
+    free(told);
+    strcpy(host.trouble, "no server answers");
+    told = host_tell(&host, false, "xenbr0", "eth0");
+    CHECK_TEXT("missing the IPv6 router fe80::1 says that DHCPv6 gives addresses, but no server "
+               "answers; still asking\nend\n",
+               told);
+    free(told);
 }
 
 TEST(host_with_a_lease)
