@@ -224,7 +224,7 @@ static void snapshot_list(struct agent *agent, struct api_call *call, const json
 static void node_status(struct agent *agent, struct api_call *call, const json_t *params)
 {
     (void)params;
-    json_t *status = report_status(agent);
+    json_t *status = report_status(agent, false);
     json_object_update_missing_new(
         status,
         json_pack("{s:o, s:s, s:s, s:s, s:o, s:i}", "node",

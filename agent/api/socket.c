@@ -20,7 +20,8 @@
 
 #define CLIENTS_MAX 64
 #define LINE_LIMIT (1u << 20)
-#define OUTPUT_LIMIT (8u << 20) /* of a client that does not read */
+/* Of a client that does not read. One answer may be longer: it is root who has asked for it. */
+#define OUTPUT_LIMIT (8u << 20)
 #define READ_BYTES 65536
 #define BACKLOG 128
 
@@ -143,7 +144,7 @@ static void flush(struct client *client)
 static void send_message(struct client *client, json_t *message)
 {
     size_t length = json_dumpb(message, NULL, 0, JSON_COMPACT);
-    if (client->output_used + length + 1 > OUTPUT_LIMIT) {
+    if (client->output_used > 0 && client->output_used + length + 1 > OUTPUT_LIMIT) {
         log_warning("a client of the local socket does not read: dropped");
         client->ending = true;
         client->output_used = 0;

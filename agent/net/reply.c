@@ -60,6 +60,11 @@ static int check_register(struct fields *fields, json_t *to)
     return number_field(fields, "acknowledged", 0, INT64_MAX, to);
 }
 
+static int check_part(struct fields *fields, json_t *to)
+{
+    return number_field(fields, "received", 1, INT32_MAX, to);
+}
+
 static int check_acknowledged(struct fields *fields, json_t *to)
 {
     return number_field(fields, "acknowledged", 0, INT64_MAX, to);
@@ -138,9 +143,9 @@ static int success(enum controller_call call, const struct reply *reply, json_t 
     if (json_object_parse(reply->body, reply->length, &object, err) < 0 ||
         fields_open(&fields, object, "", err) < 0)
         return err_context(err, "malformed answer");
-    bool waiting = call == CALL_ENROLL && reply->status == 202;
+    check_function *of_202 = call == CALL_REGISTER ? check_part : check_waiting;
     json_t *checked = json_object();
-    if ((waiting ? check_waiting : checks[call])(&fields, checked) != 0) {
+    if ((reply->status == 202 ? of_202 : checks[call])(&fields, checked) != 0) {
         json_decref(checked);
         return err_context(err, "malformed answer");
     }
@@ -190,7 +195,7 @@ int reply_check(enum controller_call call, const struct reply *reply, json_t **b
     long status = reply->status;
     *body = NULL;
     *retry = true; /* whoever runs the controller may repair it */
-    if (status == 200 || (status == 202 && call == CALL_ENROLL))
+    if (status == 200 || (status == 202 && (call == CALL_ENROLL || call == CALL_REGISTER)))
         return success(call, reply, body, err);
     if (status >= 300 && status < 400)
         return err_set(err, ERR_CONTROLLER_UNREACHABLE,
@@ -200,6 +205,6 @@ int reply_check(enum controller_call call, const struct reply *reply, json_t **b
     if (status < 400)
         return err_set(err, ERR_CONTROLLER_UNREACHABLE, "the server answers with HTTP status %ld",
                        status);
-    *retry = status >= 500 || status == 408 || status == 429;
+    *retry = status >= 500 || status == 408 || status == 409 || status == 429;
     return failure(reply, err);
 }

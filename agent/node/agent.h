@@ -10,6 +10,7 @@
 #include "node/problem.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct api;
 struct boot;
@@ -48,6 +49,8 @@ struct agent {
     unsigned events_timer;
     bool events_linger; /* only such wait that say that something goes on */
     bool draining;
+    size_t status_slice; /* the next heartbeat begins with */
+    size_t status_volume;
     const char *session; /* the state of that with the controller, as the status screen shows it */
     int lock;            /* of the state folder */
 };

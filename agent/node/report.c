@@ -1,4 +1,4 @@
-/* The bodies of the registration and the heartbeat. */
+/* What the node is, apart from what it has. */
 #include "node/report.h"
 
 #include "backend/backend.h"
@@ -9,7 +9,6 @@
 #include "model/request.h"
 #include "node/agent.h"
 #include "node/inventory.h"
-#include "node/lists.h"
 #include "node/parameters.h"
 #include "node/problem.h"
 
@@ -53,7 +52,7 @@ static json_t *inventory_json(struct agent *agent, const struct host_info *host)
                      inventory_disks(agent->options.run_dir), "storage", storage_json(agent));
 }
 
-json_t *report_registration(struct agent *agent)
+json_t *report_head(struct agent *agent)
 {
     struct hypervisor *hypervisor = &agent->backend.hypervisor;
     struct host_info host = {.threads = 1, .memory_mib = 1};
@@ -67,11 +66,8 @@ json_t *report_registration(struct agent *agent)
         json_array_append_new(types, json_string("pvh"));
     if (host.pv)
         json_array_append_new(types, json_string("pv"));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "boot_id", agent->boot_id,
-                     "version", agent->version, "name", json_clean_string(agent->conf.name),
-                     "capabilities", capabilities, "types", types, "inventory",
-                     inventory_json(agent, &host), "slices", report_slices(agent), "volumes",
-                     report_volumes(agent, NULL), "problems", problems_json(agent));
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "boot_id", agent->boot_id, "version",
+                     agent->version, "name", json_clean_string(agent->conf.name), "capabilities",
+                     capabilities, "types", types, "inventory", inventory_json(agent, &host),
+                     "problems", problems_json(agent));
 }
-
-/* --- The heartbeat ---------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* The body of the registration; the caller owns it. */
+/* What a registration says besides its slices and volumes; the caller owns it. */
 #ifndef SLICENODE_NODE_REPORT_H
 #define SLICENODE_NODE_REPORT_H
 
@@ -8,6 +8,6 @@
 
 #include <jansson.h>
 
-json_t *report_registration(struct agent *agent);
+json_t *report_head(struct agent *agent);
 
 #endif

@@ -1,4 +1,4 @@
-/* The body of the heartbeat; the caller owns it. */
+/* The body of the heartbeat. */
 #ifndef SLICENODE_NODE_USAGE_H
 #define SLICENODE_NODE_USAGE_H
 
@@ -7,7 +7,10 @@
 #include "node/problem.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
-json_t *report_status(struct agent *agent);
+/* With all slices and volumes, or with as many as a heartbeat may have: the next one goes on behind
+ * them. The caller owns it. */
+json_t *report_status(struct agent *agent, bool in_turn);
 
 #endif

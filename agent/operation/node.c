@@ -78,9 +78,7 @@ static void node_reboot_done(struct task *task, json_t **result)
 static int report_answer(struct task *task, json_t **result, struct err *err)
 {
     const struct tasks_config *config = &task->tasks->config;
-    (void)err;
-    *result = config->report(config->context);
-    return 0;
+    return config->report(config->context, result, err);
 }
 
 const struct operation_type operation_node_report = {

@@ -18,6 +18,9 @@
 #include <stdlib.h>
 
 #define CONSOLE_EVENT_BYTES 4096
+/* Of a slice with more, a result does not list them: 170 bytes each, and an event is sent in one
+ * piece. The controller keeps what it knows of them. */
+#define RESULT_SNAPSHOTS_MAX 1000
 
 void slice_set_state(struct task *task, struct slice *slice, enum slice_state state,
                      const char *reason)
@@ -46,7 +49,10 @@ json_t *task_slice_result(struct task *task)
     if (!task_slice_find(task, &slice))
         return NULL;
     must(store_snapshots(task->tasks->config.store, slice.id, &snapshots, &count, &err), &err);
-    json_t *result = slice_to_protocol(&slice, snapshots, count);
+    bool all = count <= RESULT_SNAPSHOTS_MAX;
+    json_t *result = slice_to_protocol(&slice, snapshots, all ? count : 0);
+    if (!all)
+        json_object_del(result, "snapshots");
     free(snapshots);
     slice_free(&slice);
     return result;

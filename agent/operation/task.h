@@ -42,7 +42,7 @@ struct tasks_config {
     /* The controller's CA as PEM, for images from its own server; NULL for none. */
     const char *(*ca)(void *context);
     /* The registration's body, the result of node.report. */
-    json_t *(*report)(void *context);
+    int (*report)(void *context, json_t **report, struct err *err);
     const char *boot_id; /* of this boot of the machine */
     /* Whether the node takes new work has changed. */
     void (*drained)(void *context, bool drained);

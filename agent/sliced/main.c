@@ -18,7 +18,7 @@
 #include "node/parameters.h"
 #include "node/pool_volumes.h"
 #include "node/problem.h"
-#include "node/report.h"
+#include "node/registration.h"
 #include "node/status.h"
 #include "operation/node.h"
 #include "operation/task.h"
@@ -55,9 +55,21 @@ static const char *task_ca(void *context)
     return agent->identity.ca[0] ? agent->identity.ca : agent->conf.ca[0] ? agent->conf.ca : NULL;
 }
 
-static json_t *task_report(void *context)
+static void register_anew(void *context)
 {
-    return report_registration(context);
+    uplink_register(context);
+}
+
+/* The result is one event: what does not fit into it comes with a registration. */
+static int task_report(void *context, json_t **report, struct err *err)
+{
+    struct agent *agent = context;
+    bool whole;
+    if (registration_report(agent, report, &whole, err) < 0)
+        return -1;
+    if (!whole)
+        loop_timer(agent->loop, 0, register_anew, agent);
+    return 0;
 }
 
 static void task_drained(void *context, bool drained)

@@ -12,7 +12,6 @@
 #include "node/inventory.h"
 #include "node/parameters.h"
 #include "node/problem.h"
-#include "node/report.h"
 #include "node/usage.h"
 #include "process/call.h"
 #include "store/must.h"
@@ -23,6 +22,7 @@
 #include "uplink/certificate.h"
 #include "uplink/events.h"
 #include "uplink/link.h"
+#include "uplink/registering.h"
 #include "uplink/session.h"
 
 #include <stdio.h>
@@ -71,8 +71,9 @@ bool uplink_body(struct agent *agent, enum controller_call call, json_t **body, 
         *body = enrolment(agent);
         return true;
     case CALL_REGISTER:
-        *body = report_registration(agent);
-        return true;
+        if (!registering_body(agent, body))
+            return false;
+        break;
     case CALL_REQUESTS:
         *query = requests_query(agent);
         *timeout_ms = (int)agent->uplink->poll_wait_seconds * 1000 + *timeout_ms / 2;
@@ -80,18 +81,18 @@ bool uplink_body(struct agent *agent, enum controller_call call, json_t **body, 
     case CALL_EVENTS:
         if (!uplink_events_body(agent, body))
             return false;
-        *timeout_ms += (int)(json_dumpb(*body, NULL, 0, JSON_COMPACT) / SLOWEST_BYTES_PER_MS);
-        return true;
+        break;
     case CALL_STATUS:
-        *body = report_status(agent);
-        return true;
+        *body = report_status(agent, true);
+        break;
     case CALL_CERTIFICATE:
         *body = json_pack("{s:s}", "csr", agent->identity.csr);
         return true;
     case CALL_COUNT:
-        break;
+        return false;
     }
-    return false;
+    *timeout_ms += (int)(json_dumpb(*body, NULL, 0, JSON_COMPACT) / SLOWEST_BYTES_PER_MS);
+    return true;
 }
 
 /* --- In --------------------------------------------------------------------------------------- */
@@ -205,6 +206,8 @@ static struct session_input failed(struct agent *agent, enum controller_call cal
         input.retry_after_ms = (uint64_t)json_integer_value(after) * 1000;
     err_set(&err, err_code_from_name(json_member_text(error, "code")), "%s",
             json_member_text(error, "message"));
+    if (call == CALL_REGISTER)
+        registering_failed(agent, input.status);
     if (call == CALL_EVENTS && input.status == 400 && uplink_events_refused(agent, err.message))
         return (struct session_input){.kind = INPUT_REPLY, .call = call, .more = true};
     /* When the controller's certificate seems to be of another time it is the clock that is
@@ -219,6 +222,23 @@ static struct session_input failed(struct agent *agent, enum controller_call cal
     else
         log_warning("%s: %s: %s", controller_call_name(call), err_code_name(err.code), err.message);
     return input;
+}
+
+/* A part of the registration was taken, or all of it. */
+static void registration_answered(struct agent *agent, const json_t *body, int status,
+                                  struct session_input *input)
+{
+    struct err err;
+    int left = registering_answered(agent, status, &err);
+    if (left < 0) {
+        problem_set(agent, REGISTRATION_PROBLEM, &err);
+        *input = (struct session_input){.kind = INPUT_ERROR, .call = CALL_REGISTER, .final = true};
+    } else if (left > 0) {
+        input->kind = INPUT_CONTINUE;
+    } else {
+        problem_clear(agent, REGISTRATION_PROBLEM);
+        input->heartbeat_ms = registered(agent, body, &input->more);
+    }
 }
 
 struct session_input uplink_reply(struct agent *agent, enum controller_call call,
@@ -245,7 +265,7 @@ struct session_input uplink_reply(struct agent *agent, enum controller_call call
             input.kind = INPUT_ERROR;
         break;
     case CALL_REGISTER:
-        input.heartbeat_ms = registered(agent, body, &input.more);
+        registration_answered(agent, body, (int)status, &input);
         break;
     case CALL_REQUESTS:
         if (take_requests(agent, body, &input.more) < 0)

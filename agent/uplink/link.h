@@ -6,6 +6,7 @@
 #include "node/agent.h"
 #include "node/parameters.h"
 #include "node/problem.h"
+#include "node/registration.h"
 #include "process/call.h"
 #include "process/child.h"
 #include "process/wire.h"
@@ -47,6 +48,9 @@ struct uplink {
     unsigned watch_timer;
     bool started; /* the session has had its INPUT_START */
     bool renewing;
+    struct registration registration; /* under way; no parts: none */
+    size_t registration_at;           /* the part that is next, or under way */
+    uint64_t registration_ms;         /* monotonic; when it was made */
     unsigned events_limit;   /* of a batch, while an event that is refused is looked for; else 0 */
     json_int_t refused_seq;  /* the last event that another one was put in the place of */
     int64_t certificate_end; /* seconds of the wall clock; 0: not known */

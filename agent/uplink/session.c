@@ -199,6 +199,18 @@ size_t session_input(struct session *session, const struct session_input *input,
         session->busy[input->call] = false;
         reply(session, &output, input);
         break;
+    case INPUT_CONTINUE:
+        session->busy[input->call] = false;
+        session->failures[input->call] = 0;
+        call(session, &output, input->call);
+        break;
+    case INPUT_REGISTER:
+        if (is_ready(session)) {
+            cancel_all(session, &output);
+            set_state(session, &output, SESSION_REGISTERING);
+            call(session, &output, CALL_REGISTER);
+        }
+        break;
     case INPUT_WAITING:
         session->busy[CALL_ENROLL] = false;
         session->failures[CALL_ENROLL] = 0;

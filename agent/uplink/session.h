@@ -27,10 +27,12 @@ enum session_state {
 enum session_input_kind {
     INPUT_START,           /* the node has a controller; what else, the flags say */
     INPUT_REPLY,           /* `call` succeeded */
+    INPUT_CONTINUE,        /* `call` has been taken, and is to be made again with what follows */
     INPUT_WAITING,         /* enrolment waits for an operator: again after `retry_after_ms` */
     INPUT_ERROR,           /* `call` failed with the HTTP `status` (0: none came) */
     INPUT_TIMER,           /* the time that ACTION_WAIT asked for has passed */
     INPUT_EVENTS,          /* events have been added */
+    INPUT_REGISTER,        /* the controller is to be told anew what the node is */
     INPUT_CERTIFICATE_DUE, /* the certificate should be renewed */
     INPUT_DRAIN,
     INPUT_UNDRAIN

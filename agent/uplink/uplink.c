@@ -16,6 +16,7 @@
 #include "uplink/calls.h"
 #include "uplink/certificate.h"
 #include "uplink/link.h"
+#include "uplink/registering.h"
 #include "uplink/session.h"
 
 #include <stdlib.h>
@@ -62,7 +63,8 @@ static void make_call(struct agent *agent, enum controller_call call)
         return;
     }
     if (!uplink_body(agent, call, &body, &query, &timeout_ms)) {
-        give(agent, &(struct session_input){.kind = INPUT_REPLY, .call = call});
+        enum session_input_kind kind = call == CALL_EVENTS ? INPUT_REPLY : INPUT_ERROR;
+        give(agent, &(struct session_input){.kind = kind, .call = call, .final = true});
         return;
     }
     pending->id = ++uplink->last_id;
@@ -190,6 +192,7 @@ void uplink_close(struct agent *agent)
     if (!agent->uplink)
         return;
     uplink_link_close(agent);
+    registering_drop(agent);
     free(agent->uplink);
     agent->uplink = NULL;
 }
@@ -198,6 +201,12 @@ void uplink_events(struct agent *agent)
 {
     if (agent->uplink)
         give(agent, &(struct session_input){.kind = INPUT_EVENTS});
+}
+
+void uplink_register(struct agent *agent)
+{
+    if (agent->uplink)
+        give(agent, &(struct session_input){.kind = INPUT_REGISTER});
 }
 
 void uplink_drain(struct agent *agent)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rig import HARDWARE, Controller, FakeNode, enrolled, make_key, tampered
+from rig import HARDWARE, Controller, FakeNode, enrolled, example_of, make_key, tampered
 from slicenode_controller.state import nodes, tokens
 
 
@@ -325,3 +325,47 @@ def test_plain_http_on_the_tls_port_is_no_service(controller: Controller) -> Non
     with pytest.raises((http.client.HTTPException, ConnectionError)):
         connection.request("GET", "/images/x")
         connection.getresponse()
+
+
+def part_of(number: int, last: bool, set_id: str, *slices: dict[str, Any]) -> dict[str, Any]:
+    return {"part": {"set": set_id, "number": number, "last": last}, "slices": list(slices)}
+
+
+def known(controller: Controller) -> dict[str, list[str]]:
+    return {one["id"]: [snapshot["name"] for snapshot in one["snapshots"]]
+            for one in controller.json("slices") if one["state"] == "running"}
+
+
+def test_a_registration_in_parts_counts_when_it_is_whole(controller: Controller, tmp_path: Path) -> None:
+    node = enrolled(controller, tmp_path)
+    shown = example_of("/v1/nodes/{node_id}", "put")["slices"][0]
+    old, split, late = str(uuid.uuid4()), str(uuid.uuid4()), str(uuid.uuid4())
+
+    def one(slice_id: str, *names: str) -> dict[str, Any]:
+        snapshots = [{**shown["snapshots"][0], "id": str(uuid.uuid4()), "name": name} for name in names]
+        return {**shown, "id": slice_id, "name": "s", "snapshots": snapshots}
+
+    assert node.register(slices=[one(old, "kept")]).status == 200
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    answer = node.register(**part_of(1, False, first, one(split, "a", "b")))
+    assert answer.status == 202 and answer.body == {"received": 1}
+    assert node.register(**part_of(2, False, first, one(split, "c"))).status == 202
+    assert known(controller) == {old: ["kept"]}, "nothing is taken in before the last part"
+    # One that skips a part, one of a set that nobody began, and a set of which the beginning is replaced.
+    assert node.register(**part_of(4, True, first)).status == 409
+    assert node.register(**part_of(2, True, second)).status == 409
+    assert known(controller) == {old: ["kept"]}
+    controller.stop()
+    controller.start()
+    node.close()
+    assert node.register(**part_of(2, False, first, one(split, "c"))).status == 202, "the same again, after a restart"
+    assert node.register(**part_of(3, True, first, one(split, "d"), one(late))).status == 200
+    assert known(controller) == {split: ["a", "b", "c", "d"], late: []}
+    assert node.register(**part_of(3, True, first)).status == 409, "the set is over"
+    assert known(controller) == {split: ["a", "b", "c", "d"], late: []}
+    # A whole one in the middle of another set ends that.
+    assert node.register(**part_of(1, False, second, one(old))).status == 202
+    assert node.register(slices=[one(late)]).status == 200
+    assert node.register(**part_of(2, True, second)).status == 409
+    assert known(controller) == {late: []}
+    assert node.register(**part_of(257, False, second)).status == 400

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from ..state import clock, events, nodes, requests, tokens, view
+from ..state import clock, events, nodes, parts, requests, tokens, view
 from ..state.store import Row, Store, from_json
 from .ca import BadCsr, Ca, check_csr
 from .mailbox import Mailboxes
@@ -167,9 +167,18 @@ class Service:
     # Work
 
     def _register(self, call: Call) -> Answer:
+        registration, place = call.body, call.body.get("part")
         with self._store.transaction():
-            nodes.set_registration(self._store, call.node_id, call.body)
-            view.apply_registration(self._store, call.node_id, call.body)
+            if place is None:
+                parts.drop(self._store, call.node_id)
+            else:
+                if not parts.add(self._store, call.node_id, call.body):
+                    raise Refused(409, "invalid_argument", "/part: earlier parts of this set are missing: begin anew")
+                if not place["last"]:
+                    return 202, {"received": place["number"]}
+                registration = parts.join(self._store, call.node_id)
+            nodes.set_registration(self._store, call.node_id, registration)
+            view.apply_registration(self._store, call.node_id, registration)
         return 200, {
             "heartbeat_seconds": self._options.heartbeat_seconds,
             "poll_wait_seconds": self._options.poll_wait_seconds,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import clock
+from . import clock, parts
 from .store import Row, Store, from_json, to_json
 
 
@@ -45,6 +45,7 @@ def remove(store: Store, node_id: str) -> None:
     """Its certificate is worth nothing from now on; what is known of its slices is kept."""
     with store.transaction():
         set_state(store, node_id, "removed")
+        parts.drop(store, node_id)
         store.run(
             "UPDATE slices SET present = 0, state = 'lost' WHERE node = ? AND present", node_id
         )

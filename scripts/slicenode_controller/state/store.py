@@ -16,7 +16,7 @@ from typing import Any
 
 Row = sqlite3.Row
 
-VERSION = 2
+VERSION = 3
 LOOK_AGAIN_SECONDS = 0.02
 
 TABLES = """
@@ -104,6 +104,13 @@ CREATE TABLE volumes (
     body TEXT NOT NULL              -- JSON, a Volume of the protocol
 );
 
+CREATE TABLE registration_parts (
+    node TEXT NOT NULL,
+    set_id TEXT NOT NULL,
+    number INTEGER NOT NULL,        -- from 1 on
+    body TEXT NOT NULL,             -- JSON, a Registration with its part
+    PRIMARY KEY (node, number));
+
 CREATE TABLE coverage (
     operation TEXT NOT NULL, status INTEGER NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (operation, status));
@@ -128,6 +135,8 @@ CREATE TABLE file_hashes (
 MIGRATIONS = {
     1: "CREATE TABLE volumes (id TEXT PRIMARY KEY, node TEXT NOT NULL, name TEXT NOT NULL,"
     " body TEXT NOT NULL)",
+    2: "CREATE TABLE registration_parts (node TEXT NOT NULL, set_id TEXT NOT NULL,"
+    " number INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (node, number))",
 }
 
 

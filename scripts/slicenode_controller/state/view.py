@@ -182,6 +182,11 @@ def _apply_image_state(store: Store, node_id: str, event: dict[str, Any]) -> Non
 
 
 def _set_slice(store: Store, node_id: str, one: dict[str, Any]) -> None:
+    """The result of a request leaves out a long list of snapshots: it is what it was."""
+    if "snapshots" not in one:
+        row = find_slice(store, one["id"])
+        known = [] if row is None else from_json(row["body"]).get("snapshots", [])
+        one = {**one, "snapshots": known}
     store.run(
         "INSERT INTO slices VALUES (?, ?, ?, ?, 1, ?, ?, NULL)"
         " ON CONFLICT DO UPDATE SET node = excluded.node, name = excluded.name,"
