@@ -36,7 +36,6 @@
 #define CONSOLE_INTERVAL_MS 300
 #define CONSOLE_CHUNK_BYTES (64u << 10)
 #define CONSOLE_BYTES_USUAL 16384
-#define REQUESTS_LISTED 100
 
 /* --- Requests --------------------------------------------------------------------------------- */
 
@@ -147,7 +146,7 @@ static void request_list(struct agent *agent, struct api_call *call, const json_
     json_t *array = json_array();
     (void)params;
     must(store_requests_open(agent->store, &records, &count, &err), &err);
-    for (size_t i = 0; i < count && i < REQUESTS_LISTED; i++)
+    for (size_t i = 0; i < count; i++)
         json_array_append_new(array, request_json(&records[i]));
     request_records_free(records, count);
     api_answer(call, array);

@@ -18,7 +18,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DOMAIN_LIST_MAX 1024
 #define VOLUME_NAME_BYTES 64
 #define VOLUME_PATH_BYTES 128
 #define TTY_PATH_BYTES 64
@@ -137,9 +136,9 @@ struct hypervisor {
     /* Lets the restored domain run. One that runs already, has ended or is gone is left so, and
      * *domain_id is -1 when it is gone. */
     int (*domain_run)(void *state, const char *slice, int *domain_id, struct err *err);
-    /* Fills up to `limit` entries of our slices' domains (dom0 and strangers are left out). */
-    int (*domain_list)(void *state, struct domain_info *list, size_t limit, size_t *count,
-                       struct err *err);
+    /* All domains of our slices (dom0 and strangers are left out), sorted as domain_list.h says;
+     * the caller frees the list. It is whole or the call fails: who is not in it has no domain. */
+    int (*domain_list)(void *state, struct domain_info **list, size_t *count, struct err *err);
     /* The domain of one slice: 1, or 0 when it has none. One that is about to go counts unless
      * there is another. */
     int (*domain_find)(void *state, const char *slice, struct domain_info *info, struct err *err);

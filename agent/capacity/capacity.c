@@ -1,6 +1,7 @@
 #include "capacity/capacity.h"
 
 #include "backend/backend.h"
+#include "backend/domain_list.h"
 #include "backend/open.h"
 #include "base/err.h"
 #include "base/memory.h"
@@ -54,17 +55,17 @@ static uint64_t held_mib(const struct slice *slice, const struct domain_info *do
 static int slices_memory(struct hypervisor *hypervisor, uint64_t free_mib, const struct kept *kept,
                          uint64_t *memory_mib, struct err *err)
 {
-    CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
+    CLEANUP_FREE struct domain_info *list = NULL;
     size_t count;
-    if (hypervisor->domain_list(hypervisor->state, list, DOMAIN_LIST_MAX, &count, err) < 0)
+    if (hypervisor->domain_list(hypervisor->state, &list, &count, err) < 0)
         return -1;
     *memory_mib = free_mib;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t held = list[i].memory_kib / 1024;
-        for (size_t k = 0; k < kept->slice_count; k++)
-            if (strcmp(kept->slices[k]->id, list[i].slice) == 0)
-                held = held_mib(kept->slices[k], &list[i]);
-        *memory_mib += held;
+    for (size_t i = 0; i < count; i++)
+        *memory_mib += list[i].memory_kib / 1024;
+    for (size_t i = 0; i < kept->slice_count; i++) {
+        size_t some, first = domain_list_find(list, count, kept->slices[i]->id, &some);
+        for (size_t k = first; k < first + some; k++)
+            *memory_mib += held_mib(kept->slices[i], &list[k]) - list[k].memory_kib / 1024;
     }
     return 0;
 }

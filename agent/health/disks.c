@@ -1,5 +1,6 @@
 #include "health/disks.h"
 
+#include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A machine has 60 bays at most; of ten times as many the rest would not be asked. */
-#define DISKS_MAX 256
-#define LIST_LIMIT (64u << 10)
+/* Questions open at a time: each is a process of 200 KiB. The others are asked at the next ticks:
+ * of 600 disks the last one six minutes later. */
+#define ASKED_AT_ONCE 16
+/* Of RUN_DIR/disks: some 8000 disks. A longer one is told of, and no disk is asked. */
+#define LIST_LIMIT (2u << 20)
 /* A disk that spins up takes ten. At ten times this an operator would look for another reason. */
 #define SILENCE_SECONDS 30
 
@@ -32,14 +36,15 @@ struct answer {
 struct disk {
     char name[32];
     struct smart_before before;
-    pid_t pid; /* 0: no question is open */
+    bool wanted; /* is to be asked */
+    pid_t pid;   /* 0: no question is open */
     int pipe;
     time_t since;
 };
 
 struct disks {
     const char *run_dir;
-    struct disk list[DISKS_MAX];
+    struct disk *list; /* as many as the machine has had */
     unsigned count;
 };
 
@@ -74,6 +79,7 @@ static void start(struct disk *disk)
 
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return;
+    disk->wanted = false;
     disk->pid = fork();
     if (disk->pid == 0) {
         struct answer answer = {.before = disk->before};
@@ -96,13 +102,28 @@ static struct disk *find(struct disks *disks, const char *name)
     for (unsigned i = 0; i < disks->count; i++)
         if (strcmp(disks->list[i].name, name) == 0)
             return &disks->list[i];
-    if (disks->count == DISKS_MAX)
-        return NULL;
+    disks->list = xrealloc(disks->list, (disks->count + 1) * sizeof(*disks->list));
     struct disk *disk = &disks->list[disks->count];
+    *disk = (struct disk){.pid = 0};
     if (!copy_text(disk->name, sizeof(disk->name), name))
         return NULL;
     disks->count++;
     return disk;
+}
+
+static void start_some(struct disks *disks)
+{
+    unsigned open = 0;
+
+    /* One that hangs has been told of, and takes no other's place. */
+    for (unsigned i = 0; i < disks->count; i++)
+        open += disks->list[i].pid != 0 && now() - disks->list[i].since < SILENCE_SECONDS;
+    for (unsigned i = 0; i < disks->count && open < ASKED_AT_ONCE; i++) {
+        if (!disks->list[i].wanted || disks->list[i].pid != 0)
+            continue;
+        start(&disks->list[i]);
+        open++;
+    }
 }
 
 /* RUN_DIR/disks: "name TAB MiB TAB state TAB ..." a line. What is not the node's own is nobody's
@@ -114,17 +135,24 @@ void disks_ask(struct disks *disks)
     size_t length;
     char *rest, *line;
 
-    if (read_file(path, LIST_LIMIT, &text, &length, NULL) < 0)
+    struct err err;
+
+    if (access(path, F_OK) < 0)
         return;
+    if (read_file(path, LIST_LIMIT, &text, &length, &err) < 0) {
+        log_error("the disks are not asked how they are: %s", err.message);
+        return;
+    }
     for (rest = text; (line = strsep(&rest, "\n"));) {
         const char *name = strsep(&line, "\t");
         struct disk *disk;
         if (!line || !strsep(&line, "\t") || !line || strcmp(strsep(&line, "\t"), "claimed") != 0)
             continue;
         disk = find(disks, name);
-        if (disk && disk->pid == 0)
-            start(disk);
+        if (disk)
+            disk->wanted = true;
     }
+    start_some(disks);
 }
 
 /* --- Answers ---------------------------------------------------------------------------------- */
@@ -158,4 +186,5 @@ void disks_collect(struct disks *disks)
                       "its cable and controller");
         }
     }
+    start_some(disks);
 }

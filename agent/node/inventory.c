@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/ident.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "node/agent.h"
 #include "node/parameters.h"
@@ -18,8 +19,12 @@
 #include <unistd.h>
 
 #define VALUE_LIMIT 4096
-#define DISKS_LIMIT (256u << 10)
-#define NICS_MAX 64
+/* The protocol's maxItems, of disks and of cards. A machine with ten times as many is told of as a
+ * problem, and the rest is left out. */
+#define DISKS_MAX 1024
+#define NICS_MAX 1024
+/* Of RUN_DIR/disks: four times what 1024 disks with long names and reasons take. */
+#define DISKS_LIMIT (2u << 20)
 
 /* One value of sysfs without the line's end; "" when there is none. */
 static char *read_value(const char *path)
@@ -92,22 +97,35 @@ static int compare_names(const void *left, const void *right)
     return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
-json_t *inventory_nics(const char *sysfs)
+/* All cards by name, however many; the caller frees the names and the array. */
+static char **card_names(const char *sysfs, size_t *count)
 {
     CLEANUP_FREE char *folder = xasprintf("%s/class/net", sysfs);
-    json_t *nics = json_array();
-    char *names[NICS_MAX];
-    size_t count = 0;
+    char **names = NULL;
     DIR *open_folder = opendir(folder);
     struct dirent *entry;
-    while (open_folder && count < NICS_MAX && (entry = readdir(open_folder)))
-        if (is_card(sysfs, entry->d_name))
-            names[count++] = xstrdup(entry->d_name);
+    *count = 0;
+    while (open_folder && (entry = readdir(open_folder))) {
+        if (!is_card(sysfs, entry->d_name))
+            continue;
+        names = xrealloc(names, (*count + 1) * sizeof(*names));
+        names[(*count)++] = xstrdup(entry->d_name);
+    }
     if (open_folder)
         closedir(open_folder);
-    qsort(names, count, sizeof(names[0]), compare_names);
+    if (*count > 0)
+        qsort(names, *count, sizeof(names[0]), compare_names);
+    return names;
+}
+
+/* The first ones by name when there are too many, so that they are the same each time. */
+json_t *inventory_nics(const char *sysfs)
+{
+    json_t *nics = json_array();
+    size_t count;
+    CLEANUP_FREE char **names = card_names(sysfs, &count);
     for (size_t i = 0; i < count; i++) {
-        json_t *nic = nic_json(sysfs, names[i]);
+        json_t *nic = i < NICS_MAX ? nic_json(sysfs, names[i]) : NULL;
         if (nic)
             json_array_append_new(nics, nic);
         free(names[i]);
@@ -124,7 +142,7 @@ static int compare_macs(const void *left, const void *right)
 json_t *inventory_hardware(const char *sysfs)
 {
     json_t *nics = inventory_nics(sysfs), *macs = json_array(), *nic;
-    json_t *sorted[NICS_MAX];
+    CLEANUP_FREE json_t **sorted = xcalloc(json_array_size(nics) + 1, sizeof(json_t *));
     size_t index, count = 0;
     json_array_foreach(nics, index, nic) sorted[count++] = json_object_get(nic, "mac");
     qsort(sorted, count, sizeof(sorted[0]), compare_macs);
@@ -152,21 +170,46 @@ static json_t *disk_json(char *line)
                      clean_or_null(columns[4]), "serial", clean_or_null(columns[5]));
 }
 
-json_t *inventory_disks(const char *run_dir)
+/* All disks that the boot scripts have listed; -1 when their list cannot be read. A machine without
+ * disks has none. */
+static int all_disks(const char *run_dir, json_t *disks, struct err *err)
 {
     CLEANUP_FREE char *path = xasprintf("%s/disks", run_dir);
     CLEANUP_FREE char *text = NULL;
-    json_t *disks = json_array();
     size_t length;
-    if (read_file(path, DISKS_LIMIT, &text, &length, NULL) < 0)
-        return disks;
+    if (access(path, F_OK) < 0)
+        return 0;
+    if (read_file(path, DISKS_LIMIT, &text, &length, err) < 0)
+        return -1;
     char *rest = text, *line;
     while ((line = strsep(&rest, "\n"))) {
         json_t *disk = disk_json(line);
         if (disk)
             json_array_append_new(disks, disk);
     }
+    return 0;
+}
+
+json_t *inventory_disks(const char *run_dir)
+{
+    json_t *disks = json_array();
+    struct err err;
+    if (all_disks(run_dir, disks, &err) < 0)
+        log_error("the disks cannot be told: %s", err.message);
+    while (json_array_size(disks) > DISKS_MAX)
+        json_array_remove(disks, json_array_size(disks) - 1);
     return disks;
+}
+
+static void too_many(struct agent *agent, const char *key, const char *what, size_t count,
+                     size_t most)
+{
+    struct err error;
+    if (count <= most)
+        return;
+    err_set(&error, ERR_INTERNAL, "the machine has %zu %s; the first %zu are told of", count, what,
+            most);
+    problem_set(agent, key, &error);
 }
 
 /* What is wrong with a disk in this state; ERR_NONE for one that is used, or is left out on
@@ -188,11 +231,19 @@ static enum err_code disk_trouble(const char *state)
     return ERR_NONE;
 }
 
-void inventory_disk_problems(struct agent *agent)
+void inventory_problems(struct agent *agent)
 {
-    json_t *disks = inventory_disks(agent->options.run_dir), *disk;
-    size_t index;
+    json_t *disks = json_array(), *disk;
+    size_t index, cards;
     struct err error;
+    char **names = card_names(agent->options.sysfs, &cards);
+    for (size_t i = 0; i < cards; i++)
+        free(names[i]);
+    free(names);
+    too_many(agent, "many-nics", "network cards", cards, NICS_MAX);
+    if (all_disks(agent->options.run_dir, disks, &error) < 0)
+        problem_set(agent, "many-disks", &error);
+    too_many(agent, "many-disks", "disks", json_array_size(disks), DISKS_MAX);
     json_array_foreach(disks, index, disk)
     {
         const char *name = json_string_value(json_object_get(disk, "name"));

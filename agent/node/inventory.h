@@ -11,6 +11,6 @@
 json_t *inventory_hardware(const char *sysfs);
 json_t *inventory_nics(const char *sysfs);
 json_t *inventory_disks(const char *run_dir);
-void inventory_disk_problems(struct agent *agent);
+void inventory_problems(struct agent *agent);
 
 #endif

@@ -13,12 +13,24 @@
 
 #include <string.h>
 
+#define MORE_KEY "more"
+
 static struct problem *problem_find(struct agent *agent, const char *key)
 {
     for (unsigned i = 0; i < agent->problem_count; i++)
         if (strcmp(agent->problems[i].key, key) == 0)
             return &agent->problems[i];
     return NULL;
+}
+
+/* Told once, in the last place; it is over when there is room again. */
+static void too_many(struct agent *agent)
+{
+    struct err error;
+    err_set(&error, ERR_INTERNAL,
+            "more than %d things are wrong; others are told when some of these are over",
+            PROBLEMS_MAX - 1);
+    problem_set(agent, MORE_KEY, &error);
 }
 
 void problem_set(struct agent *agent, const char *key, const struct err *error)
@@ -28,8 +40,10 @@ void problem_set(struct agent *agent, const char *key, const struct err *error)
         strcmp(problem->error.message, error->message) == 0)
         return;
     if (!problem) {
-        if (agent->problem_count == PROBLEMS_MAX)
+        if (agent->problem_count >= PROBLEMS_MAX - 1 && strcmp(key, MORE_KEY) != 0) {
+            too_many(agent);
             return;
+        }
         problem = &agent->problems[agent->problem_count++];
         copy_text(problem->key, sizeof(problem->key), key);
     }
@@ -53,6 +67,8 @@ void problem_clear(struct agent *agent, const char *key)
     json_decref(over);
     outbox_flush(agent->outbox);
     status_changed(agent);
+    if (strcmp(key, MORE_KEY) != 0 && agent->problem_count < PROBLEMS_MAX)
+        problem_clear(agent, MORE_KEY);
 }
 
 bool problem_known(const struct agent *agent, const char *key)

@@ -9,7 +9,9 @@
 
 struct agent;
 
-#define PROBLEMS_MAX 64
+/* The protocol's maxItems: a hundred disks that are somebody else's leave room for what else is
+ * wrong. Of ten times as many the last place says that there are more. */
+#define PROBLEMS_MAX 256
 
 /* Something that is wrong now, under a key that later news of the same matter replace. */
 struct problem {

@@ -71,6 +71,8 @@ static void write_slices(struct agent *agent)
         fprintf(stream, "slice: %s %s, %u vcpus, %llu MiB, %llu GiB\n", slices[i]->name,
                 slice_state_name(slices[i]->state), slices[i]->vcpus,
                 (unsigned long long)slices[i]->memory_mib, (unsigned long long)slices[i]->disk_gib);
+    if (count > SLICES_SHOWN)
+        fprintf(stream, "slice: %zu more, see slicectl slices\n", count - SLICES_SHOWN);
     fclose(stream);
     write_status(agent, "50-slices", text, length);
     free(text);
@@ -83,6 +85,8 @@ static void write_problems(struct agent *agent)
     FILE *stream = open_memstream(&text, &length);
     unsigned first =
         agent->problem_count > PROBLEMS_SHOWN ? agent->problem_count - PROBLEMS_SHOWN : 0;
+    if (first > 0)
+        fprintf(stream, "problem: %u more, see slicectl status\n", first);
     for (unsigned i = first; i < agent->problem_count; i++)
         fprintf(stream, "problem: %s: %s\n", err_code_name(agent->problems[i].error.code),
                 agent->problems[i].error.message);

@@ -1,6 +1,7 @@
 #include "node/usage.h"
 
 #include "backend/backend.h"
+#include "backend/domain_list.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -25,8 +26,8 @@
 #define STATUS_ITEMS 4096
 
 struct domain_list {
-    struct domain_info list[DOMAIN_LIST_MAX];
-    struct domain_counters counters[DOMAIN_LIST_MAX];
+    struct domain_info *list;
+    struct domain_counters *counters;
     size_t count;
 };
 
@@ -34,23 +35,22 @@ struct domain_list {
 static void find_domains(struct agent *agent, struct domain_list *domains)
 {
     struct hypervisor *hypervisor = &agent->backend.hypervisor;
-    if (hypervisor->domain_list(hypervisor->state, domains->list, DOMAIN_LIST_MAX, &domains->count,
-                                NULL) < 0)
+    if (hypervisor->domain_list(hypervisor->state, &domains->list, &domains->count, NULL) < 0)
         domains->count = 0;
+    domains->counters = xcalloc(domains->count + 1, sizeof(*domains->counters));
     if (hypervisor->counters(hypervisor->state, domains->list, domains->count, domains->counters,
                              NULL) < 0)
-        memset(domains->counters, 0, sizeof(domains->counters));
+        memset(domains->counters, 0, domains->count * sizeof(*domains->counters));
 }
 
 static json_t *usage_json(const struct slice *slice, const struct domain_list *domains)
 {
     const struct domain_info *domain = NULL;
     struct domain_counters counters = {0};
-    for (size_t i = 0; i < domains->count && !domain; i++) {
-        if (strcmp(domains->list[i].slice, slice->id) != 0)
-            continue;
-        domain = &domains->list[i];
-        counters = domains->counters[i];
+    size_t some, last = domain_list_find(domains->list, domains->count, slice->id, &some) + some;
+    if (some) {
+        domain = &domains->list[last - 1];
+        counters = domains->counters[last - 1];
     }
     return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", slice->id, "state",
                      slice_state_name(slice->state), "cpu_ms",
@@ -74,16 +74,18 @@ static size_t its_turn(size_t count, bool in_turn, size_t *first, size_t *next)
 
 static json_t *usages_json(struct agent *agent, bool in_turn)
 {
-    CLEANUP_FREE struct domain_list *domains = xcalloc(1, sizeof(*domains));
+    struct domain_list domains = {.list = NULL};
     json_t *array = json_array();
     const struct slice *const *slices;
     size_t count, first;
     if (store_slices(agent->store, &slices, &count, NULL) < 0)
         return array;
-    find_domains(agent, domains);
+    find_domains(agent, &domains);
     size_t some = its_turn(count, in_turn, &first, &agent->status_slice);
     for (size_t i = first; i < first + some; i++)
-        json_array_append_new(array, usage_json(slices[i], domains));
+        json_array_append_new(array, usage_json(slices[i], &domains));
+    free(domains.list);
+    free(domains.counters);
     return array;
 }
 

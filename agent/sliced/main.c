@@ -321,7 +321,7 @@ int main(int argc, char **argv)
              agent.storage ? "" : ", no storage");
     prefer_host(&agent);
     conf_problems(&agent);
-    inventory_disk_problems(&agent);
+    inventory_problems(&agent);
     tell_who(&agent);
     health_open(&agent);
     domains_load(&agent);

@@ -4,6 +4,7 @@
 
 #include "backend/backend.h"
 #include "backend/console_log.h"
+#include "backend/domain_list.h"
 #include "base/err.h"
 #include "base/ident.h"
 #include "base/log.h"
@@ -204,25 +205,21 @@ static void check_slice(struct agent *agent, const char *id, const struct domain
 void domains_check(struct agent *agent)
 {
     struct hypervisor *hypervisor = &agent->backend.hypervisor;
-    CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
-    CLEANUP_FREE bool *known = xcalloc(DOMAIN_LIST_MAX, sizeof(*known));
+    CLEANUP_FREE struct domain_info *list = NULL;
+    CLEANUP_FREE bool *known = NULL;
     CLEANUP_FREE char(*ids)[UUID_TEXT_BYTES] = NULL;
     size_t count, slice_count;
     struct err err;
-    if (hypervisor->domain_list(hypervisor->state, list, DOMAIN_LIST_MAX, &count, &err) < 0) {
+    if (hypervisor->domain_list(hypervisor->state, &list, &count, &err) < 0) {
         log_error("cannot list the domains: %s", err.message);
         return;
     }
     must(store_slice_ids(agent->store, &ids, &slice_count, &err), &err);
+    known = xcalloc(count + 1, sizeof(*known));
     for (size_t i = 0; i < slice_count; i++) {
-        const struct domain_info *domain = NULL;
-        for (size_t k = 0; k < count; k++) {
-            if (strcmp(list[k].slice, ids[i]) == 0) {
-                domain = &list[k];
-                known[k] = true;
-            }
-        }
-        check_slice(agent, ids[i], domain);
+        size_t some, first = domain_list_find(list, count, ids[i], &some);
+        memset(known + first, true, some);
+        check_slice(agent, ids[i], some ? &list[first + some - 1] : NULL);
     }
     for (size_t k = 0; k < count; k++)
         if (!known[k])

@@ -50,6 +50,19 @@ def crowded(node: Node, small: dict[str, Any], count: int, known: Callable[[], A
     return {few: give_snapshots(node, few, 3), many: give_snapshots(node, many, count - 3)}
 
 
+def give_slices(node: Node, pattern: str, count: int) -> list[str]:
+    """The node that stands still has so many more slices that run, made after one that it has."""
+    ids = [str(uuid.uuid4()) for _ in range(count)]
+    domain = json.loads((node.sim / "domains" / pattern).read_text())
+    with closing(sqlite3.connect(node.folder / "state" / "sliced.db")) as store, store:
+        row = store.execute("SELECT document FROM slices WHERE id = ?", (pattern,)).fetchone()
+        for number, one in enumerate(ids, start=100):
+            store.execute("INSERT INTO slices (id, document) VALUES (?, ?)",
+                          (one, json.dumps({**json.loads(row[0]), "id": one, "domain_id": number})))
+            (node.sim / "domains" / one).write_text(json.dumps({**domain, "domain_id": number}))
+    return ids
+
+
 def joined(bodies: list[dict[str, Any]]) -> dict[str, list[str]]:
     """As somebody who knows only the protocol would read them."""
     found: dict[str, list[str]] = {}
@@ -217,3 +230,59 @@ def test_the_controller_takes_all_parts_or_none(make_node: Callable[..., Node], 
     controller.text("stop", many, "--force", "--wait")
     assert len(known(many)["snapshots"]) == SOME - 3, "a result that leaves them out does not take them away"
     assert controller.run("protocol-violations").returncode == 0
+
+
+def test_more_slices_than_a_list_used_to_hold(make_node: Callable[..., Node], hostile: Hostile,
+                                              small: dict[str, Any]) -> None:
+    """A slice beyond the thousandth was taken for vanished and destroyed; a heartbeat was refused beyond 4096."""
+    node = make_node(hostile.conf())
+    node.settings(memory_mib=1 << 20)
+    node.start()
+    first = str(uuid.uuid4())
+    node.do("slice.provision", first, **slice_args(small))
+    node.stop()
+    ids = [first, *give_slices(node, first, 5000)]
+    heard: list[list[str]] = []
+
+    def note(call: str, request: Request) -> bool:
+        body = request.json() if call in ("status", "register") else {}
+        if call == "status":
+            assert PROTOCOL.check_as("Status", body) == []
+            heard.append([one["id"] for one in body["slices"]])
+        if call != "register":
+            return False
+        assert PROTOCOL.check_as("Registration", body) == []
+        part = body.get("part", {"number": 1, "last": True})
+        request.answer(200 if part["last"] else 202, {
+            "received": part["number"], "heartbeat_seconds": 1, "poll_wait_seconds": 1, "acknowledged": 0})
+        return True
+
+    hostile.fault = note
+    node.start()
+    wait_until(lambda: len(heard) >= 4, "some heartbeats", 90)
+    assert "vanished" not in node.log() and "belongs to no slice" not in node.log()
+    assert {one["state"] for one in node.slices().values()} == {"running"}
+    assert set(node.domains()) == set(ids)
+    assert heard[0] + heard[1] == ids and heard[2:4] == heard[:2], "each in its turn"
+
+
+def test_more_disks_cards_and_problems_than_can_be_told(make_node: Callable[..., Node]) -> None:
+    """What is left out is named; nothing is left out before that, and no list becomes empty for being long."""
+    node = make_node()
+    for number in range(1, 1030):
+        card = node.folder / "sys/class/net" / f"eth{number}"
+        (card / "device").mkdir(parents=True)
+        (card / "address").write_text(f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}\n")
+        (card / "carrier").write_text("0\n")
+    reason = "a volume group of somebody else's, " + "x" * 400
+    (node.run / "disks").write_text("".join(
+        f"disk{number}\t1000\tforeign\t{reason}\tMODEL {number}\tSERIAL {number}\n" for number in range(1030)))
+    node.start()
+    report = node.do("node.report")
+    assert PROTOCOL.check_as("Registration", report) == []
+    assert len(report["inventory"]["nics"]) == len(report["inventory"]["disks"]) == 1024
+    said = [one["message"] for one in report["problems"]]
+    assert "the machine has 1030 network cards; the first 1024 are told of" in said
+    assert "the machine has 1030 disks; the first 1024 are told of" in said
+    assert len(said) == 256 and sum("more than 255 things are wrong" in one for one in said) == 1
+    wait_until(lambda: "more, see slicectl status" in node.screen(), "the screen says that there are more")

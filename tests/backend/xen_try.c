@@ -67,19 +67,19 @@ static int command_free(void)
     return 0;
 }
 
-static size_t list(struct domain_info *domains)
+static size_t list(struct domain_info **domains)
 {
     size_t count = 0;
 
-    if (xen.domain_list(xen.state, domains, DOMAIN_LIST_MAX, &count, &err) < 0)
+    if (xen.domain_list(xen.state, domains, &count, &err) < 0)
         fail("list");
     return count;
 }
 
 static int command_list(void)
 {
-    static struct domain_info domains[DOMAIN_LIST_MAX];
-    size_t count = list(domains);
+    CLEANUP_FREE struct domain_info *domains = NULL;
+    size_t count = list(&domains);
 
     printf("list: %zu domains\n", count);
     for (size_t i = 0; i < count; i++)
@@ -152,9 +152,9 @@ static int command_save(const char *slice, const char *path)
 
 static int command_counters(const char *slice)
 {
-    static struct domain_info domains[DOMAIN_LIST_MAX];
-    static struct domain_counters counters[DOMAIN_LIST_MAX];
-    size_t count = list(domains);
+    CLEANUP_FREE struct domain_info *domains = NULL;
+    size_t count = list(&domains);
+    CLEANUP_FREE struct domain_counters *counters = xcalloc(count + 1, sizeof(*counters));
 
     if (xen.counters(xen.state, domains, count, counters, &err) < 0)
         return fail("counters");
@@ -170,8 +170,8 @@ static int command_counters(const char *slice)
 /* 0 once the slice's domain has shut down or is gone, 1 while it lives. */
 static int still_alive(const char *slice)
 {
-    static struct domain_info domains[DOMAIN_LIST_MAX];
-    size_t count = list(domains);
+    CLEANUP_FREE struct domain_info *domains = NULL;
+    size_t count = list(&domains);
 
     for (size_t i = 0; i < count; i++) {
         if (strcmp(domains[i].slice, slice) != 0)

@@ -2,6 +2,7 @@
 #include "backend/sim/domain.h"
 
 #include "backend/backend.h"
+#include "backend/domain_list.h"
 #include "backend/sim/console.h"
 #include "backend/sim/disk.h"
 #include "backend/sim/folder.h"
@@ -66,32 +67,36 @@ static int sim_find(void *state, const char *slice, struct domain_info *info, st
     return found;
 }
 
-static int sim_list(void *state, struct domain_info *list, size_t limit, size_t *count,
-                    struct err *err)
+static int sim_list(void *state, struct domain_info **list, size_t *count, struct err *err)
 {
     struct sim *sim = state;
     CLEANUP_FREE char *folder = xasprintf("%s/domains", sim->folder);
     DIR *open_folder = opendir(folder);
     struct dirent *entry;
+    size_t room = 0;
+    *list = NULL;
     *count = 0;
     if (!open_folder)
         return err_errno(err, ERR_HYPERVISOR_ERROR, errno, "cannot list %s", folder);
-    while ((entry = readdir(open_folder)) && *count < limit) {
+    while ((entry = readdir(open_folder))) {
         if (!uuid_valid(entry->d_name))
             continue;
-        if (sim_find(sim, entry->d_name, &list[*count], NULL) == 1)
+        if (*count == room)
+            *list = xrealloc(*list, (room = 2 * room + 16) * sizeof(**list));
+        if (sim_find(sim, entry->d_name, &(*list)[*count], NULL) == 1)
             (*count)++;
     }
     closedir(open_folder);
+    domain_list_sort(*list, *count);
     return 0;
 }
 
 static uint64_t memory_used_mib(struct sim *sim)
 {
-    CLEANUP_FREE struct domain_info *list = xcalloc(DOMAIN_LIST_MAX, sizeof(*list));
+    CLEANUP_FREE struct domain_info *list = NULL;
     size_t count;
     uint64_t used = 0;
-    if (sim_list(sim, list, DOMAIN_LIST_MAX, &count, NULL) < 0)
+    if (sim_list(sim, &list, &count, NULL) < 0)
         return 0;
     for (size_t i = 0; i < count; i++)
         used += list[i].memory_kib / 1024;

@@ -4,6 +4,7 @@
 #include "backend/xen/list.h"
 
 #include "backend/backend.h"
+#include "backend/domain_list.h"
 #include "backend/xen/log.h"
 #include "backend/xen/xen.h"
 #include "base/err.h"
@@ -14,7 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
+/* Domains of one call, whatever there are in all: 4 KiB on the stack. */
 #define BATCH 32
 
 static void read_domain(const xc_domaininfo_t *from, struct xen_domain *to)
@@ -74,25 +77,34 @@ int be_xen_find(struct be_xen *xen, const char *slice, bool dying, struct xen_do
     return 0;
 }
 
-static bool was_ours(const struct be_xen *xen, const struct xen_domain *domain)
+static int compare_domids(const void *left, const void *right)
 {
-    for (size_t i = 0; i < xen->ours_count; i++)
-        if (xen->ours[i].domid == domain->domid)
-            return strcmp(xen->ours[i].uuid, domain->uuid) == 0;
-    return false;
+    const struct xen_domain *one = left, *other = right;
+    return (one->domid > other->domid) - (one->domid < other->domid);
 }
 
-/* Whether the domain is one that this agent made: its name is its UUID. A dying one has lost its
- * name already. */
-static bool is_ours(struct be_xen *xen, const struct xen_domain *domain)
+static bool was_ours(const struct be_xen *xen, const struct xen_domain *domain)
+{
+    const struct xen_domain *known = xen->ours_count ? bsearch(domain, xen->ours, xen->ours_count,
+                                                               sizeof(*domain), compare_domids)
+                                                     : NULL;
+    return known && strcmp(known->uuid, domain->uuid) == 0;
+}
+
+/* Whether the domain is one that this agent made (1, 0): its name is its UUID. A dying one has lost
+ * its name already. -1 when its name cannot be read: it may be anybody's. */
+static int is_ours(struct be_xen *xen, const struct xen_domain *domain, struct err *err)
 {
     char path[64];
     unsigned length;
 
     if (was_ours(xen, domain))
-        return true;
+        return 1;
     snprintf(path, sizeof(path), "/local/domain/%u/name", domain->domid);
     CLEANUP_FREE char *name = xs_read(xen->store, XBT_NULL, path, &length);
+    if (!name && errno != ENOENT)
+        return err_errno(err, ERR_HYPERVISOR_ERROR, errno, "cannot read the name of domain %u",
+                         domain->domid);
     return name ? strcmp(name, domain->uuid) == 0 : domain->dying;
 }
 
@@ -130,23 +142,43 @@ static void describe(const struct xen_domain *from, struct domain_info *domain)
     }
 }
 
-int be_xen_list(void *state, struct domain_info *list, size_t limit, size_t *count, struct err *err)
+/* Leaves ours in the array; how many they are, or -1. */
+static ssize_t keep_ours(struct be_xen *xen, struct xen_domain *all, size_t count, struct err *err)
+{
+    ssize_t ours = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int mine = is_ours(xen, &all[i], err);
+        if (mine < 0)
+            return -1;
+        if (mine > 0)
+            all[ours++] = all[i];
+    }
+    return ours;
+}
+
+int be_xen_list(void *state, struct domain_info **list, size_t *count, struct err *err)
 {
     struct be_xen *xen = state;
     struct xen_domain *all = NULL;
-    size_t all_count, ours = 0;
+    size_t all_count;
 
+    *list = NULL;
     *count = 0;
     if (be_xen_domains(xen, &all, &all_count, err) < 0)
         return -1;
-    for (size_t i = 0; i < all_count; i++)
-        if (is_ours(xen, &all[i]))
-            all[ours++] = all[i];
+    ssize_t ours = keep_ours(xen, all, all_count, err);
+    if (ours < 0) {
+        free(all);
+        return -1;
+    }
     free(xen->ours);
     xen->ours = all;
-    xen->ours_count = ours;
-    for (; *count < ours && *count < limit; (*count)++)
-        describe(&all[*count], &list[*count]);
+    xen->ours_count = *count = (size_t)ours;
+    *list = xcalloc(*count + 1, sizeof(**list));
+    for (size_t i = 0; i < *count; i++)
+        describe(&all[i], &(*list)[i]);
+    domain_list_sort(*list, *count);
     return 0;
 }
 
@@ -159,9 +191,15 @@ int be_xen_find_domain(void *state, const char *slice, struct domain_info *info,
 
     if (be_xen_domains(xen, &list, &count, err) < 0)
         return -1;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i].uuid, slice) == 0 && (!found || found->dying) && is_ours(xen, &list[i]))
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i].uuid, slice) != 0 || (found && !found->dying))
+            continue;
+        int mine = is_ours(xen, &list[i], err);
+        if (mine < 0)
+            return -1;
+        if (mine > 0)
             found = &list[i];
+    }
     if (!found)
         return 0;
     describe(found, info);

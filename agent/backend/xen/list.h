@@ -13,8 +13,7 @@
 int be_xen_domains(struct be_xen *xen, struct xen_domain **list, size_t *count, struct err *err);
 
 /* Those that this agent made, as in backend.h. */
-int be_xen_list(void *state, struct domain_info *list, size_t limit, size_t *count,
-                struct err *err);
+int be_xen_list(void *state, struct domain_info **list, size_t *count, struct err *err);
 
 /* The live domain of a slice: 1 and `info` filled, 0 when there is none, -1. Dying ones count only
  * when `dying` is set. */
