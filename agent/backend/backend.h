@@ -175,8 +175,8 @@ struct pool_metadata {
     uint64_t superblock; /* of that moment */
 };
 
-/* Thin volumes are known by a number that the store gives out and never gives out twice; they get a
- * name and a path only while they are active. */
+/* Thin volumes are known by a number that operation/thin_id.c gives out to one at a time; they get
+ * a name and a path only while they are active. */
 struct storage {
     void *state;
     int (*usage)(void *state, struct pool_usage *usage, struct err *err);

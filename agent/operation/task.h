@@ -96,6 +96,9 @@ struct tasks {
     uint64_t assumed_bytes; /* of disk that would be free without the images nobody needs */
     bool state_full;
     bool thin_ids_known; /* the pool was asked which volumes it has */
+    uint32_t *pool_ids;  /* what it had when numbers began to be given out again */
+    size_t pool_id_count;
+    bool pool_ids_known; /* in this pass through the numbers */
 };
 
 /* A new one at the end; takes over what `record` owns. */

@@ -1,5 +1,11 @@
-/* Numbers for new thin volumes: above all that the store has given out and all that the pool
- * has. */
+/* Numbers for new thin volumes: above all that the store has given out and all that the pool has;
+ * when the highest has been given out, from the lowest on again, without those in use.
+ *
+ * A number is used again only when the pool has no such volume, and when nothing names it: no
+ * slice, image, snapshot or volume, and no plan of a request that is open. What the pool has is
+ * asked once in each pass through the numbers, which is enough: whatever comes into it later has a
+ * number that was given out before the one that is next, or is named by the store, which is asked
+ * each time. */
 #ifndef SLICENODE_OPERATION_THIN_ID_H
 #define SLICENODE_OPERATION_THIN_ID_H
 

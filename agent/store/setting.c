@@ -4,8 +4,6 @@
 #include "store/internal.h"
 #include "store/store.h"
 
-#define THIN_ID_MAX 0xffffff /* the kernel's thin pool has 24 bits for it */
-
 int store_get(struct store *store, const char *name, char **value, struct err *err)
 {
     CLEANUP_QUERY sqlite3_stmt *query =
@@ -30,34 +28,41 @@ int store_set(struct store *store, const char *name, const char *value, struct e
                      "tt", name, value);
 }
 
-int store_next_thin_id(struct store *store, uint32_t *thin_id, struct err *err)
+int store_thin_id_last(struct store *store, uint32_t *last, bool *again, struct err *err)
 {
-    CLEANUP_QUERY sqlite3_stmt *query =
-        store_query(store, err,
-                    "INSERT INTO settings (name, value) VALUES ('thin_id', '1')"
-                    " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
-                    " RETURNING CAST(value AS INTEGER)",
-                    "");
+    CLEANUP_QUERY sqlite3_stmt *query = store_query(
+        store, err,
+        "SELECT coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'thin_id'), 0),"
+        " EXISTS (SELECT 1 FROM settings WHERE name = 'thin_ids_again')",
+        "");
     int64_t number;
 
     if (!query || store_step(store, query, err) < 0)
         return -1;
     number = sqlite3_column_int64(query, 0);
-    if (number < 1 || number > THIN_ID_MAX)
-        return err_set(err, ERR_STORAGE_ERROR, "all %d thin volume numbers have been given out",
-                       THIN_ID_MAX);
-    *thin_id = (uint32_t)number;
-    /* The change counts as made only when the statement has been run to its end. */
-    return store_step(store, query, err);
+    *last = number < 0 ? 0 : number > THIN_ID_MAX ? THIN_ID_MAX : (uint32_t)number;
+    *again = sqlite3_column_int(query, 1);
+    return 0;
+}
+
+int store_thin_id_give(struct store *store, uint32_t thin_id, bool again, struct err *err)
+{
+    if (again && store_set(store, "thin_ids_again", "1", err) < 0)
+        return -1;
+    return store_run(store, err, NULL,
+                     "INSERT INTO settings (name, value) VALUES ('thin_id', ?1)"
+                     " ON CONFLICT (name) DO UPDATE SET value = ?1",
+                     "i", (int64_t)thin_id);
 }
 
 int store_thin_id_floor(struct store *store, uint32_t thin_id, struct err *err)
 {
-    return store_run(
-        store, err, NULL,
-        "INSERT INTO settings (name, value) VALUES ('thin_id', ?1)"
-        " ON CONFLICT (name) DO UPDATE SET value = ?1 WHERE CAST(value AS INTEGER) < ?1",
-        "i", (int64_t)thin_id);
+    return store_run(store, err, NULL,
+                     "INSERT INTO settings (name, value) SELECT 'thin_id', ?1"
+                     " WHERE NOT EXISTS (SELECT 1 FROM settings WHERE name = 'thin_ids_again')"
+                     " ON CONFLICT (name) DO UPDATE SET value = ?1"
+                     " WHERE CAST(value AS INTEGER) < ?1",
+                     "i", (int64_t)thin_id);
 }
 
 /* A slice is a document, a plan a document within one; the names are those of model/document.c and

@@ -48,9 +48,14 @@ bool store_in_transaction(const struct store *store);
 int store_get(struct store *store, const char *name, char **value, struct err *err);
 int store_set(struct store *store, const char *name, const char *value, struct err *err);
 
-/* The next thin volume number, never given twice, from 1 or above the floor. */
-int store_next_thin_id(struct store *store, uint32_t *thin_id, struct err *err);
-/* From here on only numbers above this one are given out: the pool has volumes up to it. */
+/* Thin volumes have numbers from 1 on: the kernel's thin pool has 24 bits for them. */
+#define THIN_ID_MAX 0xffffffu
+
+/* The number that was given out last, 0 for none, and whether numbers are given out again: none is
+ * new then, and what is in use has to be left out. operation/thin_id.c gives them out. */
+int store_thin_id_last(struct store *store, uint32_t *last, bool *again, struct err *err);
+int store_thin_id_give(struct store *store, uint32_t thin_id, bool again, struct err *err);
+/* Until then only numbers above this one are given out: the pool has volumes up to it. */
 int store_thin_id_floor(struct store *store, uint32_t thin_id, struct err *err);
 /* The numbers of all volumes that slices, images, snapshots, volumes and the plans of open
  * requests have, in order; the caller frees them. */

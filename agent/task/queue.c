@@ -49,6 +49,7 @@ void tasks_free(struct tasks *tasks)
         task_free(task);
     }
     loop_cancel(tasks->config.loop, tasks->kick_timer);
+    free(tasks->pool_ids);
     free(tasks);
 }
 

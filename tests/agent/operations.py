@@ -5,8 +5,10 @@ left over, nothing missing) is audit.py's, so `check` only says what the operati
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +70,17 @@ WITH_THE_MACHINE = {"node.reboot"}
 
 # Operations under way whose entries come with them or right after.
 EXPECTED: set[str] = set()
+
+
+THIN_ID_MAX = 0xffffff
+
+
+def give_out_up_to(node: Node, number: int) -> None:
+    """As if so many numbers of volumes had been given out."""
+    node.stop()
+    with closing(sqlite3.connect(node.folder / "state" / "sliced.db")) as store, store:
+        store.execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('thin_id', ?)", (str(number),))
+    node.start()
 
 
 def _image(world: World) -> None:
@@ -262,6 +275,22 @@ def _volume(world: World) -> None:
     world.node.do("volume.create", volume=world.other, name="data", size_gib=1)
 
 
+def _numbers_used_up(world: World) -> None:
+    """One number is left before the first ones are used again, of which another slice has some."""
+    _fetched(world)
+    world.node.do("slice.provision", world.other, **slice_args(world.image))
+    with world.node.disk(world.other).open("r+b") as disk:
+        disk.write(b"OTHERS")
+    world.node.idle()
+    give_out_up_to(world.node, THIN_ID_MAX - 1)
+
+
+def _is_running_beside_another(world: World) -> None:
+    _is_running(world)
+    with world.node.disk(world.other).open("rb") as disk:
+        assert disk.read(6) == b"OTHERS"
+
+
 def _running_and_volume(world: World) -> None:
     world.provision()
     _volume(world)
@@ -305,6 +334,7 @@ def _no_volume(world: World) -> None:
 OPERATIONS = [
     Operation("provision-fetch", "slice.provision", _image, _provision(), _is_running, varies=4),
     Operation("provision", "slice.provision", _fetched, _provision(), _is_running),
+    Operation("provision-numbers-again", "slice.provision", _numbers_used_up, _provision(), _is_running_beside_another),
     Operation("provision-stopped", "slice.provision", _fetched, _provision(desired="stopped"),
               _is_stopped),
     Operation("clone", "slice.provision", _to_clone, _clone(disk_gib=2), _is_running),

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audit import audit
 from images import Images
 from node import Node, Refused, slice_args
+from operations import THIN_ID_MAX, give_out_up_to
 from waiting import wait_until
 
 SECRET = b"a tenant's secret" * 1000
@@ -100,3 +102,68 @@ def test_nothing_is_made_while_the_pool_cannot_be_read(make_node: Callable[..., 
     assert failure.value.code == "storage_error"
     node.settings()
     node.do("volume.create", **{**args, "volume": str(uuid.uuid4())})
+
+
+def volume(node: Node, name: str = "data") -> str:
+    made = str(uuid.uuid4())
+    node.do("volume.create", volume=made, name=name, size_gib=1)
+    return made
+
+
+def beginning(node: Node, number: str) -> bytes:
+    with (node.sim / "volumes" / number).open("rb") as content:
+        return content.read(1 << 16)
+
+
+def test_numbers_are_used_again_without_those_in_use(make_node: Callable[..., Node], small: dict[str, Any]) -> None:
+    """Whoever uses them: slices, images, snapshots, what only the pool knows; also when the agent comes anew, and
+    when all have been given out a second time."""
+    node = make_node()
+    node.start()
+    slice_id = str(uuid.uuid4())
+    node.do("slice.provision", slice_id, **slice_args(small))  # 1, 3 and 4; 2 was for the import
+    gone, kept = volume(node), volume(node)  # 5 and 6
+    node.do("snapshot.create", slice_id, snapshot=str(uuid.uuid4()), name="one")  # 7
+    somebody(node, 8, 9)
+    give_out_up_to(node, THIN_ID_MAX - 2)
+    before = {number: beginning(node, number) for number in node.volumes()}
+
+    def made(count: int) -> list[int]:
+        there = node.volumes()
+        for _ in range(count):
+            volume(node)
+        return sorted(int(number) for number in node.volumes() - there)
+
+    assert made(3) == [2, THIN_ID_MAX - 1, THIN_ID_MAX]
+    assert "used again" in node.log()
+    node.do("volume.delete", volume=gone)
+    assert made(1) == [10], "5 is free, and has its turn in the next pass"
+    node.kill()
+    node.start()
+    assert made(1) == [11], "the pool's highest number says nothing now"
+    give_out_up_to(node, THIN_ID_MAX)
+    assert made(2) == [5, 12], "the next pass leaves out what came into the pool in this one"
+    for number, content in before.items():
+        if number != "5":
+            assert beginning(node, number) == content, number
+    untouched(node, 8, 9)
+    for one in (8, 9):
+        (node.sim / "volumes" / str(one)).unlink()
+    node.idle()
+    audit(node)
+    assert {shown["id"] for shown in node.call("volume.list")} >= {kept}
+
+
+def test_no_number_is_used_again_while_the_pool_cannot_be_read(make_node: Callable[..., Node]) -> None:
+    node = make_node()
+    node.start()
+    volume(node)
+    give_out_up_to(node, THIN_ID_MAX)
+    node.idle()
+    node.settings(list_fails=True)
+    with pytest.raises(Refused) as failure:
+        volume(node)
+    assert failure.value.code == "storage_error" and "none is made" in failure.value.message
+    node.settings()
+    volume(node)
+    assert node.volumes() == {"1", "2"}

@@ -262,6 +262,24 @@ static void try_removal(uint64_t before)
     try_refused(activate("try-a", FIRST_ID, 0, false, path), &err, ERR_STORAGE_ERROR, "no size");
 }
 
+/* The highest number there is, once for one and then for somebody else, who finds nothing. */
+static void try_number_again(void)
+{
+    const uint32_t highest = (1u << 24) - 1;
+    char path[VOLUME_PATH_BYTES];
+
+    for (int round = 0; round < 2; round++) {
+        try_check(storage.create(storage.state, highest, &err) == 0, &err, "create the highest");
+        try_check(activate("try-a", highest, VOLUME_BYTES, false, path) == 0 && holds(path, 0),
+                  &err, "nothing is on it");
+        try_check(fill(path, 'x') && holds(path, 'x'), NULL, "fill the highest");
+        try_listed(highest);
+        try_check(storage.deactivate(storage.state, "try-a", &err) == 0 &&
+                      storage.remove(storage.state, highest, &err) == 0,
+                  &err, "remove the highest");
+    }
+}
+
 static void try_speed(void)
 {
     char path[VOLUME_PATH_BYTES];
@@ -352,6 +370,7 @@ static int all(const char *pool)
     try_snapshots();
     try_busy();
     try_removal(usage.data_used_bytes);
+    try_number_again();
     try_speed();
     return try_end("thin-try");
 }

@@ -24,6 +24,7 @@ TEST(store_takes_over_the_first_format)
     const struct volume volume = {.id = IMAGE, .size_gib = 2, .thin_id = 11};
     struct volume found;
     uint32_t thin_id;
+    bool again;
     size_t count;
     struct err err;
 
@@ -37,8 +38,9 @@ TEST(store_takes_over_the_first_format)
         CHECK_NUMBER(i, image.used_ms);
         image.used_ms = 1;
         CHECK_NUMBER(0, store_image_put(store, &image, &err));
-        CHECK_NUMBER(0, store_next_thin_id(store, &thin_id, &err));
-        CHECK_NUMBER(8 + i, thin_id);
+        CHECK_NUMBER(0, store_thin_id_last(store, &thin_id, &again, &err));
+        CHECK(thin_id == 7 + (uint32_t)i && !again);
+        CHECK_NUMBER(0, store_thin_id_give(store, thin_id + 1, false, &err));
         CHECK_NUMBER(0, store_events_count(store, &count, &err));
         CHECK_NUMBER(1, count);
         /* Of things that the first format did not know there is none yet, and can be. */

@@ -70,24 +70,30 @@ TEST(store_settings)
     store_close(store);
 }
 
-TEST(store_thin_ids_are_never_given_twice)
+TEST(store_thin_ids_have_a_place_and_a_floor)
 {
     CLEANUP_FREE char *path = store_path();
     struct store *store = open_store(path);
     struct err err;
-    uint32_t id;
+    uint32_t last;
+    bool again;
 
-    for (uint32_t wanted = 1; wanted <= 3; wanted++) {
-        CHECK_NUMBER(0, store_next_thin_id(store, &id, &err));
-        CHECK_NUMBER(wanted, id);
-    }
-    store_close(store);
-    store = open_store(path);
-    CHECK_NUMBER(0, store_next_thin_id(store, &id, &err));
-    CHECK_NUMBER(4, id);
-    CHECK_NUMBER(0, store_set(store, "thin_id", "16777215", &err));
-    CHECK_NUMBER(-1, store_next_thin_id(store, &id, &err));
-    CHECK_HOLDS("all 16777215 thin volume numbers", err.message);
+    CHECK_NUMBER(0, store_thin_id_last(store, &last, &again, &err));
+    CHECK(last == 0 && !again);
+    CHECK_NUMBER(0, store_thin_id_floor(store, 3, &err));
+    CHECK_NUMBER(0, store_thin_id_give(store, 4, false, &err));
+    CHECK_NUMBER(0, store_thin_id_floor(store, 2, &err));
+    CHECK_NUMBER(0, store_thin_id_last(store, &last, &again, &err));
+    CHECK(last == 4 && !again);
+    /* What an agent of before may have left. */
+    CHECK_NUMBER(0, store_set(store, "thin_id", "16777216", &err));
+    CHECK_NUMBER(0, store_thin_id_last(store, &last, &again, &err));
+    CHECK(last == THIN_ID_MAX && !again);
+    /* From then on the pool's highest number says nothing of those that are next. */
+    CHECK_NUMBER(0, store_thin_id_give(store, 5, true, &err));
+    CHECK_NUMBER(0, store_thin_id_floor(store, THIN_ID_MAX, &err));
+    CHECK_NUMBER(0, store_thin_id_last(store, &last, &again, &err));
+    CHECK(last == 5 && again);
     store_close(store);
 }
 
