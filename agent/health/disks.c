@@ -22,8 +22,8 @@
 /* Questions open at a time: each is a process of 200 KiB. The others are asked at the next ticks:
  * of 600 disks the last one six minutes later. */
 #define ASKED_AT_ONCE 16
-/* Of RUN_DIR/disks: some 8000 disks. A longer one is told of, and no disk is asked. */
-#define LIST_LIMIT (2u << 20)
+/* Of RUN_DIR/disks: some 30,000 disks. A longer one is told of in the log, and no disk is asked. */
+#define LIST_LIMIT (16u << 20)
 /* A disk that spins up takes ten. At ten times this an operator would look for another reason. */
 #define SILENCE_SECONDS 30
 

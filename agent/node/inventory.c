@@ -23,8 +23,8 @@
  * problem, and the rest is left out. */
 #define DISKS_MAX 1024
 #define NICS_MAX 1024
-/* Of RUN_DIR/disks: four times what 1024 disks with long names and reasons take. */
-#define DISKS_LIMIT (2u << 20)
+/* Of RUN_DIR/disks: some 30,000 disks. A list that is longer is told of as a problem. */
+#define DISKS_LIMIT (16u << 20)
 
 /* One value of sysfs without the line's end; "" when there is none. */
 static char *read_value(const char *path)

@@ -17,16 +17,17 @@
 
 #include <stdlib.h>
 
-/* Of the lists in a part: 5,000 snapshots or so, 4 minutes of a link of 32 kbit/s. Beside it comes
- * the head, of 400 KiB at most; controllers take 4 MiB. Ten times of it would be refused. */
-#define PART_BYTES (1u << 20)
+/* Of the lists in a part: 2,700 snapshots or so, two minutes of a link of 32 kbit/s. With the head,
+ * of 20 KiB as a rule, it stays below the 1 MiB that many a proxy before a controller takes; ten
+ * times of it no controller has to take. */
+#define PART_BYTES (512u << 10)
 /* Slices, and volumes, of a part: the protocol's maxItems. Ten times of it would be refused. */
 #define PART_ITEMS 4096
 /* A snapshot in a slice's list with the longest name has 170 bytes, a slice without any has 1 KiB
  * and its error. */
 #define SNAPSHOT_BYTES 192
 #define SLICE_BYTES 8192
-/* The protocol's. 256 MiB are 1.5 million snapshots. Their texts are in dom0's memory while the
+/* The protocol's: 700,000 snapshots. Their texts are in dom0's memory while the
  * node registers: 170 bytes each, 7 MB for 40,000, 70 MB for ten times as many. More is refused and
  * told, never cut. */
 #define PARTS_MAX 256
@@ -123,8 +124,8 @@ int registration_make(struct agent *agent, struct registration *registration, st
     err_set(
         err, ERR_INTERNAL,
         "the node has more slices, snapshots and volumes than a registration can tell: it would "
-        "take %zu parts of %u MiB, %u are allowed; delete snapshots",
-        registration->count, PART_BYTES >> 20, PARTS_MAX);
+        "take %zu parts of %u KiB, %u are allowed; delete snapshots",
+        registration->count, PART_BYTES >> 10, PARTS_MAX);
     registration_free(registration);
     return -1;
 }

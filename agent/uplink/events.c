@@ -12,7 +12,9 @@
 #include "uplink/link.h"
 
 #define EVENTS_BATCH 100
-#define EVENTS_BYTES (1u << 20) /* of a batch, unless a single event is longer */
+/* Of a batch, unless a single event is longer: a proxy before the controller may take no more than
+ * 1 MiB. Of ten times as much a slow link would not see the end. */
+#define EVENTS_BYTES (512u << 10)
 
 /* The next batch; the caller frees it. */
 static json_t *next_batch(struct agent *agent)
