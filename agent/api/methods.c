@@ -34,6 +34,7 @@
 #include <string.h>
 
 #define CONSOLE_INTERVAL_MS 300
+/* To a follower at a time; the rest comes at the next interval. */
 #define CONSOLE_CHUNK_BYTES (64u << 10)
 #define CONSOLE_BYTES_USUAL 16384
 

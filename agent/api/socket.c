@@ -18,7 +18,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* Of root's, on this machine. More are turned away, and that is logged. */
 #define CLIENTS_MAX 64
+/* Twice the longest request (a slice with all its keys and user data). Who sends more is dropped,
+ * and that is logged. */
 #define LINE_LIMIT (1u << 20)
 /* Of a client that does not read. One answer may be longer: it is root who has asked for it. */
 #define OUTPUT_LIMIT (8u << 20)

@@ -18,8 +18,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* "slice-", "data-" and the like with an id: 45. device mapper takes 127. */
 #define VOLUME_NAME_BYTES 64
+/* /dev/mapper/ and the name. */
 #define VOLUME_PATH_BYTES 128
+/* /dev/pts/ and a number. */
 #define TTY_PATH_BYTES 64
 
 enum domain_state { DOMAIN_RUNNING, DOMAIN_PAUSED, DOMAIN_SHUTDOWN, DOMAIN_DYING };

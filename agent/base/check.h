@@ -10,6 +10,7 @@
 
 #define HOSTNAME_BYTES 254
 #define MAC_TEXT_BYTES 18
+/* RSA of 16384 bits has 2.8 KiB; a certificate some more. Longer is refused. */
 #define SSH_KEY_LIMIT 16384
 
 /* An IPv4 or IPv6 address; `prefix` counts all its bits when none was given. */

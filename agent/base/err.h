@@ -69,6 +69,7 @@ enum err_code {
         ERR_COUNT
 };
 
+/* For people: a context of four or five parts. The rest is cut; the protocol takes 4096. */
 #define ERR_MESSAGE_BYTES 1024
 
 struct err {

@@ -20,7 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of one object of the protocol. What is asked for beyond would be refused as unknown, which the
+ * tests would meet. */
 #define FIELDS_MAX 32
+/* Of a place in an object, for messages; the rest is cut. */
 #define FIELD_PATH_BYTES 96
 
 enum field_need { REQUIRED, OPTIONAL };

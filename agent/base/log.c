@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* An error (base/err.h) and what is around it; the rest is cut. */
 #define LOG_LINE_BYTES 2048
 
 static char program_name[32] = "slicenode";

@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* DISK_NAME_LEN of the kernel. */
 #define KERNEL_DEVICE_BYTES 32
+/* Of a firmware file's name; a longer one is cut in the message. */
 #define KERNEL_FILE_BYTES 128
 
 enum kernel_news {

@@ -240,6 +240,7 @@ int thin_metadata_changed(const struct thin_metadata *metadata, uint32_t older, 
     return result;
 }
 
+/* By so many numbers the list grows; a pool may have any number of volumes. */
 #define VOLUMES_STEP 1024
 
 int thin_metadata_volumes(const struct thin_metadata *metadata, uint32_t **volumes, size_t *count,

@@ -7,10 +7,16 @@
 
 #include <string.h>
 
+/* Tried one after the other, 10 s each: at ten times as many a call would take a quarter of an
+ * hour. More are refused, and told. */
 #define CONTROLLERS_MAX 8
+/* ntpd polls each. More are refused, and told. */
 #define NTP_SERVERS_MAX 4
+/* Of a word on a kernel's command line. Longer is refused, and told. */
 #define TOKEN_LIMIT 256
+/* Likewise, for each. */
 #define CONTROLLER_LIMIT 512
+/* A label of a host name. Longer is refused, and told. */
 #define NODE_NAME_LIMIT 63
 #define PIN_PREFIX "sha256//"
 #define PIN_BASE64_LENGTH 44

@@ -7,7 +7,9 @@
 
 #include <stddef.h>
 
+/* Each parameter and two CA bundles of a few certificates. A longer file is refused, and told. */
 #define CONF_FILE_LIMIT (64u << 10)
+/* Told one by one; how many more there are is told, too. */
 #define CONF_PROBLEMS_MAX 32
 
 #define CONF_KEYS(X)                                                                               \

@@ -8,7 +8,10 @@
 
 #include <string.h>
 
+/* Named one by one on a command line of 2048 bytes. More are refused, and told: `auto` takes any
+ * number. */
 #define DISKS_MAX 64
+/* A serial number or WWN. Longer is refused, and told. */
 #define NAME_LIMIT 64
 #define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Linux keeps 2048 bytes of it, Xen 1024. */
 #define COMMAND_LINE_LIMIT (16u << 10)
 /* Boot options of real firmware have a hundred bytes. */
 #define VARIABLE_LIMIT (64u << 10)

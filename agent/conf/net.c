@@ -12,9 +12,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* What switches take in a bundle. More are refused, and told. */
 #define BOND_NICS_MAX 8
+/* musl's resolver asks three. More are refused, and told. */
 #define DNS_MAX 4
 #define VLAN_MAX 4094
+/* IFNAMSIZ less its end. */
 #define NIC_NAME_LIMIT 15
 #define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define CAPABILITY(number) (UINT64_C(1) << (number))
+/* Of a profile in this file; one more does not compile. */
 #define PATHS_MAX 8
 
 struct profile {

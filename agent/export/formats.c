@@ -30,6 +30,7 @@ const struct export_format export_raw = {"raw", raw_length, raw_run};
 /* --- Differences ------------------------------------------------------------------------------ */
 
 #define RECORD_BYTES 24
+/* The format's (docs/protocol/delta.md); longer runs are several records. */
 #define RECORD_LIMIT (64 * MIB)
 
 static int delta_header(const struct export *export, char *text, size_t size)

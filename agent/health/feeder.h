@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Xen's, the chipset's and the board's. Others would not be opened, and so never begin to bark. */
 #define WATCHDOGS_MAX 8
 
 struct feeder {

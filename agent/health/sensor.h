@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Of what is too hot, for people; with more sensors the rest is cut. */
 #define SENSOR_TEXT_BYTES 400
 
 /* Fills `text` with what is wrong now, empty when nothing is. `folder`: /sys/class/hwmon. Reading

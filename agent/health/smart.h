@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of a disk's trouble, for people; the rest is cut. */
 #define SMART_TEXT_BYTES 200
 #define NVME_LOG_BYTES 512
 

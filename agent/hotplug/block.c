@@ -14,6 +14,8 @@
 #include <sys/sysmacros.h>
 
 #define LOOP_PATH_BYTES 32
+/* Each time somebody else has taken the free device meanwhile. After so many the slice does not
+ * start, and its error says why. */
 #define LOOP_TRIES 16
 
 /* What blkback and libxl wait for. */

@@ -13,6 +13,7 @@
 #define SECTOR_BYTES 512
 #define BLOCK_BYTES_MIN (4u << 10)
 #define BLOCK_BYTES_MAX (256u << 20)
+/* 32 MiB of memory: 16 TiB in blocks of 2 MiB. More is refused with a message. */
 #define SLOTS_MAX (8u << 20)
 #define TABLE_PART 1024 /* entries read at once */
 

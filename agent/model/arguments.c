@@ -11,8 +11,10 @@
 #include <string.h>
 
 #define STOP_SECONDS_DEFAULT 60
+/* Longer is refused: the request holds a worker meanwhile. */
 #define STOP_SECONDS_MAX 3600
 #define CONSOLE_BYTES_DEFAULT 16384
+/* Longer is refused; whoever wants more asks again. */
 #define FOLLOW_SECONDS_MAX 3600
 
 int no_args_parse(const json_t *args, struct err *err)

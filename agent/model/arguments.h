@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* All of a console that is kept in one file (CONSOLE_ROTATE_BYTES). More is refused: the answer is
+ * one event, which is 2 MiB at most by its escapes. */
 #define CONSOLE_BYTES_LIMIT (1u << 20)
 
 struct stop_args {

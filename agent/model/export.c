@@ -11,8 +11,11 @@
 #include <strings.h>
 
 #define STALL_SECONDS_DEFAULT 60
+/* Longer is refused: it would hold one of the two places for exports. */
 #define STALL_SECONDS_MAX 3600
+/* More than any header's name; longer ones are refused. */
 #define HEADER_NAME_LIMIT 64
+/* What web servers take of a line at least; longer values are refused. */
 #define HEADER_LIMIT 4096
 
 static const char *const format_names[] = {[EXPORT_RAW] = "raw", [EXPORT_VHD] = "vhd"};

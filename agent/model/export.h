@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+/* More are refused. At ten times as many a server would refuse them (8 KiB in all is usual). */
 #define EXPORT_HEADERS_MAX 16
 #define EXPORT_VHD_LIMIT_BYTES (2040 * GIB) /* what the format's tools accept */
 

@@ -10,8 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What browsers and servers take. Longer ones are refused. */
 #define URL_BYTES 2048
 #define SHA256_TEXT_BYTES 65
+/* 64 TiB, as a slice's disk. Longer ones are refused. */
 #define IMAGE_BYTES_LIMIT ((int64_t)65536 << 30)
 
 enum image_kind { IMAGE_DISK, IMAGE_KERNEL, IMAGE_RAMDISK };

@@ -7,8 +7,11 @@
 
 #include <jansson.h>
 
+/* Each costs dom0 two rings and a queue. More are refused. */
 #define SLICE_NICS_MAX 8
+/* More are refused. */
 #define NIC_ADDRESSES_MAX 16
+/* Resolvers ask three; more are refused. */
 #define NIC_DNS_MAX 8
 #define NIC_NAME_BYTES 16     /* IFNAMSIZ */
 #define ADDRESS_TEXT_BYTES 50 /* an IPv6 address with its prefix length */

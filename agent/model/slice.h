@@ -12,12 +12,17 @@
 
 #define SLICE_NAME_BYTES 64     /* 1-63 characters: letters, digits, '.', '-', '_' */
 #define COMMAND_LINE_BYTES 1024 /* what Xen hands to a PV kernel */
+/* What clouds take (16 to 64 KiB). Longer is refused. */
 #define USER_DATA_LIMIT (64u << 10)
+/* More are refused. */
 #define SSH_KEYS_MAX 64
 #define SSH_KEYS_LIMIT (256u << 10) /* all of a slice's keys together */
+/* Xen's own limit for PVH (HVM_MAX_VCPUS); a machine may have more processors. More are refused. */
 #define VCPUS_MAX 128
 #define MEMORY_MIB_MIN 16
+/* 16 TiB, as Xen takes it; more than machines have. More is refused. */
 #define MEMORY_MIB_MAX (16u << 20)
+/* 64 TiB. Larger ones are refused; a pool may be larger. */
 #define DISK_GIB_MAX 65536
 
 enum slice_state {

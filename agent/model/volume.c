@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+/* 64 TiB, as a slice's disk. Larger ones are refused; a pool may be larger (docs/boot.md). */
 #define VOLUME_GIB_MAX 65536
 #define FIRST_DEVICE_LETTER 'c' /* xvda is the slice's own disk, xvdb its seed */
 

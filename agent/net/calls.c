@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The parent makes one of each kind. More are refused. */
 #define CALLS_MAX 32
+/* Twice the longest long poll. More ends this process, and the parent starts it again. */
 #define TIMEOUT_LIMIT_MS 600000
 #define POLL_MS 60000
 /* Kept for later calls: the long poll's, and one for the others, which come one after the other

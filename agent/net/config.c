@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Twice what conf takes (conf/check.c). A longer one is refused. */
 #define URL_LIMIT 1024
+/* A bundle of all the world's authorities has 220 KiB. A longer one is refused, and told. */
 #define CA_LIMIT (256u << 10)
 
 static int read_url(const json_t *value, char **url, struct err *err)

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+/* As in conf/check.c, which refuses more. */
 #define CONTROLLERS_MAX 8
 
 struct net_config {

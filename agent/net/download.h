@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of an ETag or a time. A longer one is not used: what breaks off begins anew. */
 #define VALIDATOR_BYTES 256
 
 /* What an answer's header says. */

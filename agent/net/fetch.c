@@ -17,12 +17,16 @@
 #include <string.h>
 
 #define FIRST_MESSAGE_MS 30000
+/* As model/image.h has it. */
 #define URL_LIMIT 2047
+/* Received at a time. Ten times as much is no faster. */
 #define BUFFER_BYTES (256L << 10)
 #define CONNECT_MS 15000L
 #define STALL_MS 60000
 #define PROGRESS_MS 1000
+/* Image servers make one or two. More are refused, and told. */
 #define REDIRECTS_MAX 5
+/* Without progress between them. At ten times as many a request would hang for half an hour. */
 #define ATTEMPTS_MAX 5
 #define FIRST_PAUSE_MS 500
 #define USER_AGENT "slicenode"

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+/* Many times what the node's key (P-256) and its request take. More would be an error of mbedtls,
+ * which is told. */
 #define KEY_PEM_BYTES 4096
 
 /* A new private key on the curve P-256, as PEM. */

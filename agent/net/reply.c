@@ -10,9 +10,14 @@
 #include <string.h>
 #include <strings.h>
 
+/* The protocol's. A longer one makes the answer malformed, which is told. */
 #define CURSOR_LIMIT 64
+/* The protocol's maxItems; a controller with more gives them at the next polls. A longer list
+ * makes the answer malformed, which is told. */
 #define REQUESTS_LIMIT 1024
+/* Half of what an error of ours holds (base/err.h); the rest is cut. */
 #define ERROR_TEXT_LIMIT 512
+/* A day. A longer one makes the answer malformed, which is told. */
 #define SECONDS_LIMIT 86400
 
 /* Text of the sort that PEM is, and nothing that a file or a terminal could mind. */

@@ -13,6 +13,7 @@
 
 /* Leaves room for what is around the body on the wire. */
 #define REPLY_BODY_LIMIT (WIRE_MESSAGE_LIMIT - 8192)
+/* A chain of some 30 certificates. A longer one is refused and told. */
 #define PEM_LIMIT 65536
 
 struct reply {

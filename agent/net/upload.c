@@ -21,12 +21,17 @@
 
 #define FIRST_MESSAGE_MS 30000
 #define END_MESSAGE_MS 30000
+/* As model/image.h has it. */
 #define URL_LIMIT 2047
+/* As model/export.h has it. */
 #define HEADERS_MAX 16
+/* Name and value, as model/export.c has them, twice. A longer one is refused. */
 #define HEADER_LIMIT 8192
+/* Sent at a time. Ten times as much is no faster. */
 #define BUFFER_BYTES (256L << 10)
 #define CONNECT_MS 15000L
 #define PROGRESS_MS 1000
+/* Of a server's refusal, in our message; the rest is cut. */
 #define ANSWER_SHOWN 160
 #define USER_AGENT "slicenode"
 #define SOCKETS_MAX 8 /* one for each address that is tried */

@@ -2,6 +2,7 @@
 #ifndef SLICENODE_NET_URL_H
 #define SLICENODE_NET_URL_H
 
+/* A bundle of all the world's authorities has 220 KiB. A longer one is refused. */
 #define NET_CA_LIMIT (1u << 20)
 
 /* The URL without what may be secret: user, password and query. The caller frees it. */

@@ -28,6 +28,8 @@
 #include <unistd.h>
 
 #define LOOK_INTERVAL_MS 2000
+/* For the commits of requests that make room, a few KiB each. Ten times as much the slices'
+ * consoles would miss. */
 #define RESERVE_BYTES (8u << 20)
 
 struct health {
@@ -155,6 +157,9 @@ static void look_at_memory(struct agent *agent)
 /* --- What the boot scripts found -------------------------------------------------------------- */
 
 #define BOOT_KEY "boot-"
+/* Of a line that names hundreds of disks; of it the first 1000 bytes are told (base/err.h). One
+ * that is longer is told of as such. */
+#define TOLD_LIMIT (64u << 10)
 
 static char *told_path(const struct agent *agent, const char *area)
 {
@@ -169,14 +174,18 @@ static void boot_problem(struct agent *agent, const char *area)
     char key[64];
     size_t length;
     struct err problem;
-    if (read_file(path, 4096, &text, &length, NULL) < 0)
+    snprintf(key, sizeof(key), BOOT_KEY "%.40s", area);
+    if (access(path, F_OK) < 0)
         return;
+    if (read_file(path, TOLD_LIMIT, &text, &length, &problem) < 0) {
+        problem_set(agent, key, &problem);
+        return;
+    }
     text[strcspn(text, "\n")] = '\0';
     char *message = strchr(text, '\t');
     if (!message)
         return;
     *message++ = '\0';
-    snprintf(key, sizeof(key), BOOT_KEY "%.40s", area);
     err_set(&problem, err_code_from_name(text), "%s", message);
     problem_set(agent, key, &problem);
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Of a file of sysfs, which has a page at most. A longer one counts as none. */
 #define VALUE_LIMIT 4096
 /* The protocol's maxItems, of disks and of cards. A machine with ten times as many is told of as a
  * problem, and the rest is left out. */

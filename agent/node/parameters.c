@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As conf/conf.h has it for a whole file: no value can be longer. */
 #define VALUE_LIMIT (64u << 10)
 
 static char *read_value(const char *run_dir, const char *key)

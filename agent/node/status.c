@@ -21,7 +21,9 @@
 #include <sys/stat.h>
 
 #define REWRITE_DELAY_MS 100
+/* Lines of a screen; the next one says how many more there are. */
 #define SLICES_SHOWN 16
+/* Likewise; the last ones. */
 #define PROBLEMS_SHOWN 6
 
 static void write_status(struct agent *agent, const char *name, const char *text, size_t length)

@@ -11,6 +11,8 @@
 #include "operation/type.h"
 #include "plan/facts.h"
 
+/* As JSON, where a byte may become six: of a console that is all escapes the older part is cut,
+ * which the answer says. */
 #define CONSOLE_ANSWER_BYTES (2u << 20)
 
 bool console_args(const struct task *task, struct console_args *args)

@@ -16,6 +16,7 @@
 #include "store/must.h"
 #include "store/store.h"
 
+/* Of a kernel or ramdisk, which lies on the state volume. Larger ones are refused. */
 #define KERNEL_LIMIT_BYTES (512 * MIB)
 
 static int fetch_prepare(struct task *task, struct slice *none, struct plan_facts *facts,

@@ -17,6 +17,7 @@
 
 #include <stdlib.h>
 
+/* As in watch/change.c. */
 #define CONSOLE_EVENT_BYTES 4096
 /* Of a slice with more, a result does not list them: 170 bytes each, and an event is sent in one
  * piece. The controller keeps what it knows of them. */

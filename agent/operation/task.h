@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Each is a process of dom0, which has four processors. Ten times as many would be slower in
+ * all. */
 #define TASK_WORKERS_DEFAULT 8
 
 /* How often a worker that died is started again to carry the request on, before it is undone as far

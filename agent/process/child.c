@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define FIRST_DESCRIPTOR 3
+/* Given to a child. One more is an error of ours, which is told. */
 #define DESCRIPTORS_MAX 8
 
 /* Moves the descriptors to 3, 4, ...: first out of the way of their targets, then into place, where

@@ -18,6 +18,7 @@
 #error "the kernel headers are too old"
 #endif
 
+/* Instructions, four for a rule. A longer program is an error at the start. */
 #define PROGRAM_LIMIT 1024
 #define X32_CALLS 0x40000000 /* the x32 ABI's numbers share our architecture value */
 

@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* As long as a call to a controller may be. A longer message is refused by the sender, and ends
+ * the connection at the receiver. What grows with the node is sent in parts of 512 KiB. */
 #define WIRE_MESSAGE_LIMIT (4u << 20)
+/* Left unread by a child. More is refused, and a child that never reads is ended. */
 #define WIRE_QUEUE_LIMIT (4 * WIRE_MESSAGE_LIMIT)
 
 struct wire {

@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
+/* Texts in our source. One more is an error that the tests would meet. */
 #define STATEMENTS_MAX 128
 
 /* Of the write-ahead log: a little more than STORE_LOG_PAGES with their headers. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #define BUSY_TIMEOUT_MS 5000
+/* Of the file, kept for what comes; beyond it the file shrinks when the agent starts. */
 #define FREE_BYTES_MAX (4 << 20)
 #define APPLICATION_ID 1936483683 /* "slic" */
 

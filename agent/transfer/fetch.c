@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define STALL_SECONDS 120
+/* As much as Linux gives (pipe-max-size). */
 #define PIPE_BYTES (1 << 20)
 #define LAST_WORD_MS 200
 

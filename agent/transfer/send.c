@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* As much as Linux gives (pipe-max-size). */
 #define PIPE_BYTES (1 << 20)
 /* sliced-net tells a server that stands still better than we do, so it is given time to. */
 #define STALL_GRACE_SECONDS 20

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #define SIDE_TICK_MS 1000
+/* The two children of a transfer. */
 #define SIDES_MAX 2
 
 struct side {

@@ -31,8 +31,11 @@
 
 #define SLOWEST_BYTES_PER_MS 4 /* a link of 32 kbit/s still takes a batch of events through */
 #define POLL_WAIT_USUAL_SECONDS 30
+/* The protocol's. A controller that wants more gets the usual. */
 #define POLL_WAIT_MAX_SECONDS 300
+/* The protocol's. A controller that wants more gets the usual. */
 #define HEARTBEAT_MAX_SECONDS 3600
+/* The protocol's; a longer one is refused, and that is logged. */
 #define CURSOR_LENGTH_MAX 64
 #define PROBLEM_KEY "controller"
 

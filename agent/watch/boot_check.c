@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+/* Of a line that is shown to people; the rest is cut. */
 #define LINE_BYTES 200
 
 /* What kernels print first. Anything else that keeps running is left alone: an unknown system is

@@ -23,6 +23,7 @@
 
 #define LOOK_INTERVAL_MS 1000
 #define WATCH_MS 180000 /* a boot loader under emulation and load takes its time */
+/* Of a console, from the boot on: boot loaders say less. What comes after is not looked at. */
 #define TEXT_LIMIT (64u << 10)
 
 struct boot {

@@ -15,6 +15,8 @@
 #include "store/slice_state.h"
 #include "task/queue.h"
 
+/* The last lines of a console, 50 or so. With ten times as much 100 crashes would fill a batch of
+ * events. */
 #define CONSOLE_EVENT_BYTES 4096
 
 bool slice_has_domain(const struct slice *slice)

@@ -292,3 +292,35 @@ def test_more_disks_cards_and_problems_than_can_be_told(make_node: Callable[...,
     assert "the machine has 15000 disks; the first 1024 are told of" in said
     assert len(said) == 256 and sum("more than 255 things are wrong" in one for one in said) == 1
     wait_until(lambda: "more, see slicectl status" in node.screen(), "the screen says that there are more")
+
+
+def test_an_identity_that_cannot_be_read_is_not_lost(make_node: Callable[..., Node], hostile: Hostile) -> None:
+    """The node says so and waits for an operator, instead of asking to enrol as another."""
+    node = make_node(hostile.conf())
+    node.start()
+    wait_until(lambda: session(node) == "ready", "the session is ready")
+    before = node_id(node)
+    node.stop()
+    certificate = node.folder / "state" / "identity" / "certificate.pem"
+    kept = certificate.read_bytes()
+    certificate.write_bytes(kept * 1000)
+    with pytest.raises(AssertionError, match="sliced ended"):
+        node.start()
+    node.process = None
+    assert "the node's identity" in node.log() and "larger than" in node.log()
+    certificate.write_bytes(kept)
+    node.start()
+    wait_until(lambda: session(node) == "ready", "the session is ready")
+    assert node_id(node) == before and hostile.calls["enroll"] == 1
+
+
+def test_what_the_boot_found_is_told_however_long(make_node: Callable[..., Node]) -> None:
+    node = make_node()
+    (node.run / "problems").mkdir(exist_ok=True)
+    (node.run / "problems" / "storage").write_text(
+        "storage_error\tdisks are missing: " + ", ".join(f"disk{number}" for number in range(1000)) + "\n")
+    (node.run / "problems" / "odd").write_text("x" * 100_000)
+    node.start()
+    said = [one["message"] for one in node.do("node.report")["problems"]]
+    assert any(one.startswith("disks are missing: disk0, disk1") for one in said)
+    assert any("odd: larger than" in one for one in said)

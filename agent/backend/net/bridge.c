@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The name of a card. A longer file is an error. */
 #define UPLINK_FILE_LIMIT 256
 
 struct be_net {

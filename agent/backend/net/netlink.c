@@ -16,6 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+/* Of one request with its few attributes. */
 #define MESSAGE_BYTES 512
 
 /* A request under construction; `header.nlmsg_len` is its length so far. */

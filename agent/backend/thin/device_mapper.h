@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of a table or status of the pool: some numbers and words. A longer one is an error. */
 #define MAPPER_PARAMS_BYTES 512
 #define SECTOR_BYTES 512
 

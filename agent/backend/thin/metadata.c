@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A page, as sysfs has it. */
 #define UEVENT_LIMIT 4096
 
 /* The node of the device that the pool keeps its metadata on; its table begins with it. */

@@ -28,6 +28,7 @@
 #define MEMORY_WAIT_MS 10000
 #define MEMORY_INTERVAL_MS 100
 #define NO_DOMAIN ((uint32_t)~0)
+/* A slice's own, its seed, its volumes: as many as can be asked for. */
 #define DISKS_MAX (2 + SLICE_VOLUMES_MAX)
 #define STREAM_VERSION 2 /* of libxl's saved memory, the only one that Xen 4.20 writes */
 

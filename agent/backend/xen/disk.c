@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define SECTOR_BYTES 512
+/* Of a node in xenstore, whose parts are numbers. */
 #define PATH_BYTES 256
 
 /* States of xenbus, xen/interface/io/xenbus.h. */

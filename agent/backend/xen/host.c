@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define DOM0_WEIGHT 16384 /* as 64 slices that compute at the same time */
+/* Of /proc/cpuinfo, of which the first processor counts: dom0 has 64 at most, of 1.5 KiB. Of a
+ * longer one the model stays unknown. */
 #define CPU_INFO_LIMIT (1u << 20)
 #define MEMORY_INFO_LIMIT (64u << 10) /* it has 2 */
 
