@@ -139,6 +139,27 @@ static void try_vlan(struct network *network, int socket)
               "VLAN of an uplink with a long name");
 }
 
+/* A bridge takes so many slices, and the next one is told why. */
+static void try_full(int socket)
+{
+    char name[NIC_NAME_BYTES];
+    int put = 0;
+
+    try_check(link_create_bridge(socket, "full0", &err) == 0, &err, "make a bridge to fill");
+    for (;;) {
+        snprintf(name, sizeof(name), "f%d", put);
+        if (link_create_vlan(socket, name, "up0", 1000 + put, &err) < 0 ||
+            link_set_bridge(socket, name, "full0", &err) < 0)
+            break;
+        put++;
+    }
+    try_check(put == 1023, NULL, "%d interfaces are on it", put);
+    try_refused(link_set_bridge(socket, name, "full0", &err), &err, ERR_NETWORK_ERROR,
+                "bridge full0 is full");
+    try_check(link_delete(socket, "up0", &err) == 0 && link_delete(socket, "full0", &err) == 0,
+              &err, "remove all of them");
+}
+
 static void try_links(struct network *network, int socket)
 {
     char name[NIC_NAME_BYTES];
@@ -175,6 +196,9 @@ int main(int argc, char **argv)
     if (must || have_vlans(socket)) {
         try_vlan(&network, socket);
         try_time("VLAN bridges", started);
+        started = monotonic_ms();
+        try_full(socket);
+        try_time("a full bridge", started);
     } else {
         puts("skipped: VLANs, which this kernel does not have");
     }

@@ -224,6 +224,11 @@ int link_set_bridge(int socket, const char *name, const char *bridge, struct err
     message_begin(&message, RTM_NEWLINK, 0, index);
     message_add(&message, IFLA_MASTER, &master, sizeof(master));
     int status = message_send(socket, &message);
+    if (status == -EXFULL)
+        return err_set(err, ERR_NETWORK_ERROR,
+                       "bridge %s is full: Linux puts 1023 interfaces on one; slices on VLANs are "
+                       "on bridges of their own",
+                       bridge);
     if (status < 0)
         return err_errno(err, ERR_NETWORK_ERROR, -status,
                          bridge ? "put %s on bridge %s" : "take %s off its bridge%s", name,
