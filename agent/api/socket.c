@@ -42,6 +42,7 @@ struct client {
     size_t input_used;
     char *output;
     size_t output_used;
+    size_t output_room;
     struct api_call *calls;
     bool follows;
     char request[UUID_TEXT_BYTES];
@@ -136,11 +137,23 @@ static void flush(struct client *client)
             break;
         sent += (size_t)put;
     }
-    memmove(client->output, client->output + sent, client->output_used - sent);
+    /* Of one that does not read nothing was sent, and there may be megabytes. */
+    if (sent > 0)
+        memmove(client->output, client->output + sent, client->output_used - sent);
     client->output_used -= sent;
     loop_watch(client->api->loop, client->fd,
                (short)(POLLIN | (client->output_used || client->ending ? POLLOUT : 0)), on_client,
                client);
+}
+
+/* Grows by half, lest many small answers copy the whole for each. What was needed once is kept. */
+static void make_room(struct client *client, size_t more)
+{
+    size_t needed = client->output_used + more;
+    if (needed <= client->output_room)
+        return;
+    client->output_room = needed + needed / 2;
+    client->output = xrealloc(client->output, client->output_room);
 }
 
 /* Takes `message` over. */
@@ -152,7 +165,7 @@ static void send_message(struct client *client, json_t *message)
         client->ending = true;
         client->output_used = 0;
     } else {
-        client->output = xrealloc(client->output, client->output_used + length + 1);
+        make_room(client, length + 1);
         json_dumpb(message, client->output + client->output_used, length, JSON_COMPACT);
         client->output[client->output_used + length] = '\n';
         client->output_used += length + 1;
