@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import select
 import socket
 import struct
-import threading
+
+from station import Station, checksum
 
 SERVER = socket.inet_aton("192.0.2.254")
 SERVER_MAC = bytes.fromhex("525400fffffe")
 COOKIE = bytes.fromhex("63825363")
 DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6
-CLONE_NEWNET = 0x40000000
 
 
 def addresses(*texts: str) -> bytes:
@@ -29,30 +26,7 @@ def routes(*pairs: tuple[str, str]) -> bytes:
     return answer
 
 
-def packet_socket(process: int, interface: str, protocol: int = 0x0800) -> socket.socket:
-    """One in the network namespace of the process."""
-    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    other = os.open(f"/proc/{process}/ns/net", os.O_RDONLY)
-    libc = ctypes.CDLL(None, use_errno=True)
-    try:
-        assert libc.setns(other, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-        link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
-        link.bind((interface, 0))
-    finally:
-        libc.setns(own, CLONE_NEWNET)
-        os.close(own)
-        os.close(other)
-    return link
-
-
-def checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-class DhcpServer:
+class DhcpServer(Station):
     """Answers in a thread of its own. `address` and `options` are what it gives from the next question on; without an
     address it refuses."""
 
@@ -61,25 +35,11 @@ class DhcpServer:
         self.options: dict[int, bytes] = {}
         self.refuse = False
         self.asked: set[int] = set()
-        self._link = packet_socket(process, interface)
-        self._wake, self._ended = os.pipe()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        super().__init__(process, interface)
 
-    def close(self) -> None:
-        os.close(self._ended)
-        self._thread.join()
-        os.close(self._wake)
-        self._link.close()
-
-    def _serve(self) -> None:
-        while True:
-            ready, _, _ = select.select([self._link, self._wake], [], [])
-            if self._wake in ready:
-                return
-            frame, where = self._link.recvfrom(2048)
-            if where[2] != socket.PACKET_OUTGOING and frame[23] == socket.IPPROTO_UDP and frame[36:38] == b"\0\x43":
-                self._answer(frame[42:])
+    def _heard(self, frame: bytes) -> None:
+        if frame[23] == socket.IPPROTO_UDP and frame[36:38] == b"\0\x43":
+            self._answer(frame[42:])
 
     def _answer(self, question: bytes) -> None:
         said = self._read(question[240:])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import select
 import socket
 import struct
-import threading
 
-from dhcp import checksum, packet_socket
 from routers import six
+from station import Station, checksum
 
 SOLICIT, ADVERTISE, REQUEST, RENEW, REBIND, REPLY, DECLINE, INFORMATION = 1, 2, 3, 5, 6, 7, 9, 11
 CLIENT, ASSOCIATION, ADDRESS, STATUS, SERVERS, TIMES = 1, 3, 5, 13, 23, 56
@@ -31,7 +28,7 @@ def options(data: bytes) -> dict[int, bytes]:
     return found
 
 
-class Dhcp6Server:
+class Dhcp6Server(Station):
     """Answers in a thread of its own, with `address` for `valid` seconds or with the `status`, and with `more` options;
     says nothing while it is `silent`. `asked` are the types of the questions."""
 
@@ -42,27 +39,13 @@ class Dhcp6Server:
         self.more = b""
         self.silent = False
         self.asked: list[int] = []
-        self._link = packet_socket(process, interface, 0x86DD)
-        self._wake, self._ended = os.pipe()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        super().__init__(process, interface, 0x86DD)
 
-    def close(self) -> None:
-        os.close(self._ended)
-        self._thread.join()
-        os.close(self._wake)
-        self._link.close()
-
-    def _serve(self) -> None:
-        while True:
-            ready, _, _ = select.select([self._link, self._wake], [], [])
-            if self._wake in ready:
-                return
-            data, where = self._link.recvfrom(2048)
-            if where[2] != socket.PACKET_OUTGOING and data[20] == socket.IPPROTO_UDP and data[56:58] == b"\x02\x23":
-                self.asked.append(data[62])
-                if not self.silent:
-                    self._answer(data[6:12], data[22:38], data[62:])
+    def _heard(self, frame: bytes) -> None:
+        if frame[20] == socket.IPPROTO_UDP and frame[56:58] == b"\x02\x23":
+            self.asked.append(frame[62])
+            if not self.silent:
+                self._answer(frame[6:12], frame[22:38], frame[62:])
 
     def _answer(self, mac: bytes, to: bytes, question: bytes) -> None:
         said = options(question[4:])

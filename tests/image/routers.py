@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import select
 import socket
 import struct
-import threading
 
-from dhcp import checksum, packet_socket
+from station import Station, checksum
 
 ALL_NODES = socket.inet_pton(socket.AF_INET6, "ff02::1")
 FOREVER = 0xFFFFFFFF
@@ -56,23 +53,14 @@ def advertisement(options: bytes = b"", lifetime: int = 1800, flags: int = 0) ->
     return struct.pack("!BBHBBHII", 134, 0, 0, 64, flags, lifetime, 0, 0) + options
 
 
-class Router:
+class Router(Station):
     """Answers in a thread of its own; None: says nothing. `asked` are the sources of the questions."""
 
     def __init__(self, process: int, interface: str, address: str = "fe80::1") -> None:
         self.address = address
         self.message: bytes | None = None
         self.asked: list[str] = []
-        self._link = packet_socket(process, interface, 0x86DD)
-        self._wake, self._ended = os.pipe()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        os.close(self._ended)
-        self._thread.join()
-        os.close(self._wake)
-        self._link.close()
+        super().__init__(process, interface, 0x86DD)
 
     def send(self, message: bytes, address: str = "", hops: int = 255) -> None:
         self._link.send(frame(address or self.address, message, hops=hops))
@@ -85,14 +73,9 @@ class Router:
         self.message = message
         self.send(message)
 
-    def _serve(self) -> None:
-        while True:
-            ready, _, _ = select.select([self._link, self._wake], [], [])
-            if self._wake in ready:
-                return
-            data, where = self._link.recvfrom(2048)
-            if where[2] == socket.PACKET_OUTGOING or data[20] != 58 or data[54] != SOLICITATION:
-                continue
-            self.asked.append(socket.inet_ntop(socket.AF_INET6, data[22:38]))
-            if self.message is not None:
-                self.send(self.message)
+    def _heard(self, frame: bytes) -> None:
+        if frame[20] != 58 or frame[54] != SOLICITATION:
+            return
+        self.asked.append(socket.inet_ntop(socket.AF_INET6, frame[22:38]))
+        if self.message is not None:
+            self.send(self.message)
