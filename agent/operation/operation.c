@@ -46,7 +46,7 @@ static int prepare_with_slice(struct task *task, struct err *err)
 {
     struct slice slice;
     if (!task_slice_find(task, &slice)) {
-        if (task->replaces_provision)
+        if (json_is_true(task_made_way(task)))
             return 0; /* it was cancelled for this */
         return err_set(err, ERR_SLICE_NOT_FOUND, "there is no slice %s",
                        task->record.request.slice);
@@ -58,10 +58,16 @@ static int prepare_with_slice(struct task *task, struct err *err)
     return result;
 }
 
+int task_judge(const struct task *task, struct err *err)
+{
+    return task_has(task, OPERATION_NO_ARGUMENTS) ? no_args_parse(task->record.request.args, err)
+                                                  : 0;
+}
+
 static int make_plan(struct task *task, struct err *err)
 {
     struct plan_facts facts = {0};
-    if (task_has(task, OPERATION_NO_ARGUMENTS) && no_args_parse(task->record.request.args, err) < 0)
+    if (task_judge(task, err) < 0)
         return -1;
     if (task->type->needs != NEEDS_NOTHING)
         return prepare_with_slice(task, err);

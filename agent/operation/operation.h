@@ -13,6 +13,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+/* What is to be said against a request whatever the node has: its arguments. Not all are judged
+ * here, but those of an operation that acts before its turn are. */
+int task_judge(const struct task *task, struct err *err);
+
 /* Checks the request against the node, makes the plan, records what it changes at
  * once. */
 int task_prepare(struct task *task, struct err *err);

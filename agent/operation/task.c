@@ -20,6 +20,17 @@ bool task_has(const struct task *task, enum operation_trait trait)
     return task->type->traits & trait;
 }
 
+json_t *task_made_way(const struct task *task)
+{
+    return json_object_get(task->record.scratch, "made_way");
+}
+
+void task_note_made_way(struct task *task, bool of_provision)
+{
+    json_decref(task->record.scratch);
+    task->record.scratch = json_pack("{s:b}", "made_way", of_provision);
+}
+
 bool task_stays(const struct task *task)
 {
     return task->type->stays && task->type->stays(task);

@@ -64,7 +64,6 @@ struct task {
     char volume[UUID_TEXT_BYTES];   /* likewise */
     char slice[UUID_TEXT_BYTES];    /* the request's, or the one that its volume is attached to */
     bool prepared;                  /* the plan is there */
-    bool replaces_provision;        /* a terminate that cancelled the provision of its slice */
     bool wants_room;                /* waits until the image that is being collected has gone */
     uint64_t short_bytes;           /* of disk, when it was refused for that while at work */
     unsigned again;                 /* how often it was put back for that */
@@ -107,6 +106,11 @@ struct tasks {
 struct task *tasks_append(struct tasks *tasks, const struct operation_type *type,
                           struct request_record *record);
 bool task_has(const struct task *task, enum operation_trait trait);
+
+/* Of a terminate that has ended what its slice had under way: whether that was its provision. NULL
+ * for one that has not, and for all others. It is kept with the request. */
+json_t *task_made_way(const struct task *task);
+void task_note_made_way(struct task *task, bool of_provision);
 
 /* Whether a request that changes the slice, not only reads its console or a snapshot, runs or
  * waits. */

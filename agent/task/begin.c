@@ -26,13 +26,20 @@
 /* Begun before others get their turn in the loop. */
 #define BEGUN_AT_ONCE 16
 
-static int check_deadline(const struct request *request, struct err *err)
+/* One that has made way for itself has begun: refused now it would have changed something. */
+static int check_deadline(const struct task *task, struct err *err)
 {
+    const struct request *request = &task->record.request;
     char text[TIME_TEXT_BYTES];
-    if (!request->deadline_ms || wall_ms() <= request->deadline_ms)
+    if (!request->deadline_ms || wall_ms() <= request->deadline_ms || task_made_way(task))
         return 0;
     time_format(request->deadline_ms, text);
     return err_set(err, ERR_DEADLINE_PASSED, "the deadline %s has passed", text);
+}
+
+int task_check(const struct task *task, struct err *err)
+{
+    return check_deadline(task, err) < 0 ? -1 : task_judge(task, err);
 }
 
 /* A request that is cancelled leaves what is desired as it was. */
@@ -52,10 +59,13 @@ static int prepare(struct task *task, struct err *err)
     struct store *store = task->tasks->config.store;
     struct request_record *record = &task->record;
     struct err store_error;
-    if (check_deadline(&record->request, err) < 0)
+    if (check_deadline(task, err) < 0)
         return -1;
-    json_decref(record->scratch);
+    json_t *before = record->scratch, *made_way = task_made_way(task);
     record->scratch = json_object();
+    if (made_way)
+        json_object_set(record->scratch, "made_way", made_way);
+    json_decref(before);
     task->short_bytes = 0;
     note_desired(task, record->scratch);
     size_t events = outbox_mark(task->tasks->config.outbox);
@@ -80,7 +90,7 @@ static int prepare(struct task *task, struct err *err)
 static void cancel(struct task *task)
 {
     struct err err = {0};
-    bool done = check_deadline(&task->record.request, &err) == 0 && task_cancel(task, &err) == 0;
+    bool done = check_deadline(task, &err) == 0 && task_cancel(task, &err) == 0;
     task_finish(task, done ? NULL : &err);
 }
 

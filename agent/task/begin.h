@@ -12,5 +12,7 @@ void tasks_begin(struct tasks *tasks);
 /* Looks soon what can begin. */
 void tasks_kick(struct tasks *tasks);
 void task_begin(struct task *task);
+/* What is to be said against a request before its turn: its deadline, its arguments. */
+int task_check(const struct task *task, struct err *err);
 
 #endif

@@ -96,17 +96,32 @@ int tasks_recover(struct tasks *tasks, struct err *err)
     return 0;
 }
 
+static bool is_for(const struct task *task, const struct task *terminate)
+{
+    return strcmp(task->record.request.slice, terminate->record.request.slice) == 0;
+}
+
+/* Before anything ends: a terminate that did this goes on also after the agent's next start. */
+static void note_way(struct tasks *tasks, struct task *terminate)
+{
+    struct err err;
+    bool of_provision = false;
+    for (struct task *task = tasks->first; task && task != terminate; task = task->next)
+        of_provision |= is_for(task, terminate) && task_has(task, OPERATION_MAKES_SLICE);
+    task_note_made_way(terminate, of_provision);
+    must(store_request_update(tasks->config.store, &terminate->record, &err), &err);
+}
+
 /* Ends what the slice has under way, so that it can be terminated. */
 static void make_way(struct tasks *tasks, struct task *terminate)
 {
     const struct err cancelled = {.code = ERR_CANCELLED,
                                   .message = "cancelled: the slice is terminated"};
+    note_way(tasks, terminate);
     for (struct task *task = tasks->first, *next; task && task != terminate; task = next) {
         next = task->next;
-        if (strcmp(task->record.request.slice, terminate->record.request.slice) != 0)
+        if (!is_for(task, terminate))
             continue;
-        if (task_has(task, OPERATION_MAKES_SLICE))
-            terminate->replaces_provision = true;
         if (task->follows)
             task_console_end(task, NULL);
         else if (task_is_revocable(task))
@@ -158,8 +173,14 @@ int tasks_submit(struct tasks *tasks, const json_t *object, bool internal, struc
         task_finish(task, &busy);
         return 1;
     }
-    if (task_has(task, OPERATION_REMOVES_SLICE))
+    if (task_has(task, OPERATION_REMOVES_SLICE)) {
+        struct err refusal;
+        if (task_check(task, &refusal) < 0) {
+            task_finish(task, &refusal);
+            return 1;
+        }
         make_way(tasks, task);
+    }
     if (task_has(task, OPERATION_AT_ONCE))
         task_begin(task);
     tasks_kick(tasks);

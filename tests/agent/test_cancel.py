@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -106,3 +107,43 @@ def test_cancelled_start_is_not_made_up_for(node: Node, small: dict[str, Any]) -
     node.idle()
     assert node.slices()[slice_id]["desired"] == "stopped" and node.domains() == {}
     assert node.state(slice_id) == "stopped"
+
+
+def in_seconds(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+@pytest.mark.parametrize(("more", "code"), (({"deadline": "2020-01-01T00:00:00Z"}, "deadline_passed"),
+                                            ({"args": {"forec": True}}, "unknown_field")))
+def test_a_refused_terminate_changes_nothing(node: Node, small: dict[str, Any], more: dict[str, Any],
+                                             code: str) -> None:
+    """Neither what is at work for the slice nor what waits is cancelled for it."""
+    slice_id, request = str(uuid.uuid4()), str(uuid.uuid4())
+    node.settings(delay_ms={"domain_start": 1500})
+    provision = node.submit("slice.provision", slice_id, **slice_args(small))
+    wait_until(lambda: f"seed-{slice_id}" in node.active(), "the provision is at work")
+    reboots = [node.submit("slice.reboot", slice_id) for _ in range(3)]
+    node.call("slice.terminate", **({"id": request, "slice": slice_id, "args": {}} | more))
+    assert node.wait(request)["error"]["code"] == code
+    assert [node.wait(one)["phase"] for one in (provision, *reboots)] == ["done"] * 4
+    assert node.state(slice_id) == "running"
+
+
+@pytest.mark.parametrize("killed", (False, True))
+def test_a_terminate_that_has_made_way_is_not_refused_later(node: Node, small: dict[str, Any], killed: bool) -> None:
+    """Its deadline was in time when it ended what was under way; also an agent that starts anew knows that."""
+    slice_id, request = str(uuid.uuid4()), str(uuid.uuid4())
+    node.settings(delay_ms={"domain_start": 3000})
+    provision = node.submit("slice.provision", slice_id, **slice_args(small))
+    wait_until(lambda: f"seed-{slice_id}" in node.active(), "the provision is at work")
+    node.call("slice.terminate", id=request, slice=slice_id, args={}, deadline=in_seconds(0.5))
+    if killed:
+        node.kill()
+        passed = in_seconds(0.6)
+        wait_until(lambda: in_seconds(0) > passed, "the deadline has passed")
+        node.settings()
+        node.start()
+    assert node.wait(provision)["error"]["code"] == "cancelled"
+    assert node.wait(request)["phase"] == "done", node.wait(request)
+    node.idle()
+    assert node.slices() == {} and node.domains() == {}
