@@ -15,6 +15,8 @@
 /* The protocol's maxItems; a controller with more gives them at the next polls. A longer list
  * makes the answer malformed, which is told. */
 #define REQUESTS_LIMIT 1024
+/* As in openapi.json, and EVENT_SEQ_ACKNOWLEDGED_MAX of the store. */
+#define ACKNOWLEDGED_MAX (INT64_C(1) << 52)
 /* Half of what an error of ours holds (base/err.h); the rest is cut. */
 #define ERROR_TEXT_LIMIT 512
 /* A day. A longer one makes the answer malformed, which is told. */
@@ -62,7 +64,7 @@ static int check_register(struct fields *fields, json_t *to)
     if (number_field(fields, "heartbeat_seconds", 1, SECONDS_LIMIT, to) != 0 ||
         number_field(fields, "poll_wait_seconds", 0, SECONDS_LIMIT, to) != 0)
         return -1;
-    return number_field(fields, "acknowledged", 0, INT64_MAX, to);
+    return number_field(fields, "acknowledged", 0, ACKNOWLEDGED_MAX, to);
 }
 
 static int check_part(struct fields *fields, json_t *to)
@@ -72,7 +74,7 @@ static int check_part(struct fields *fields, json_t *to)
 
 static int check_acknowledged(struct fields *fields, json_t *to)
 {
-    return number_field(fields, "acknowledged", 0, INT64_MAX, to);
+    return number_field(fields, "acknowledged", 0, ACKNOWLEDGED_MAX, to);
 }
 
 static int check_status(struct fields *fields, json_t *to)

@@ -5,9 +5,6 @@
 #include "store/internal.h"
 #include "store/store.h"
 
-/* Beyond this, JSON numbers lose digits in other people's parsers. */
-#define SEQ_MAX (INT64_C(1) << 53)
-
 int store_event_add(struct store *store, const json_t *event, int64_t *seq, struct err *err)
 {
     CLEANUP_FREE char *text = json_text(event);
@@ -66,7 +63,7 @@ static int last_seq(struct store *store, int64_t *seq, struct err *err)
  * Goes on above them, or the controller would take every new event for an old one. */
 static int skip_to(struct store *store, int64_t seq, struct err *err)
 {
-    if (seq > SEQ_MAX)
+    if (seq > EVENT_SEQ_ACKNOWLEDGED_MAX)
         return err_set(err, ERR_INVALID_ARGUMENT, "event number %lld is absurd", (long long)seq);
     if (store_run(store, err, NULL,
                   "UPDATE requests SET end_seq = end_seq + ?"

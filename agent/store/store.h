@@ -145,6 +145,12 @@ int store_event_replace(struct store *store, int64_t seq, const json_t *event, s
  * take up to `bytes_max`, and at least one if there is any. */
 int store_events(struct store *store, int64_t after, unsigned limit, size_t bytes_max,
                  json_t **events, struct err *err);
+/* The highest number that a controller may say it has: half of those that JSON's readers tell
+ * apart (2^53), so that the node can go on above it. With a million events a second it would be
+ * reached after 142 years. */
+#define EVENT_SEQ_ACKNOWLEDGED_MAX (INT64_C(1) << 52)
+/* Drops the events up to `seq`, which is not above that; goes on behind it when it was never given
+ * out. */
 int store_events_acknowledge(struct store *store, int64_t seq, struct err *err);
 /* Unacknowledged events waiting. */
 int store_events_count(struct store *store, size_t *count, struct err *err);

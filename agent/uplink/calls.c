@@ -148,14 +148,14 @@ static uint64_t registered(struct agent *agent, const json_t *body, bool *more)
 {
     size_t waiting;
     struct err err;
-    json_int_t acknowledged = json_integer_value(json_object_get(body, "acknowledged"));
+    int64_t acknowledged = uplink_events_number(body);
     json_int_t heartbeat = json_integer_value(json_object_get(body, "heartbeat_seconds"));
     const json_t *wait = json_object_get(body, "poll_wait_seconds");
     json_int_t seconds = json_is_integer(wait) ? json_integer_value(wait) : POLL_WAIT_USUAL_SECONDS;
     agent->uplink->poll_wait_seconds = seconds >= 0 && seconds <= POLL_WAIT_MAX_SECONDS
                                            ? (unsigned)seconds
                                            : POLL_WAIT_USUAL_SECONDS;
-    must(store_events_acknowledge(agent->store, acknowledged > 0 ? acknowledged : 0, &err), &err);
+    must(store_events_acknowledge(agent->store, acknowledged, &err), &err);
     must(store_events_count(agent->store, &waiting, &err), &err);
     *more = waiting > 0;
     return heartbeat > 0 && heartbeat <= HEARTBEAT_MAX_SECONDS ? (uint64_t)heartbeat * 1000 : 0;

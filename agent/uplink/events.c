@@ -74,15 +74,22 @@ bool uplink_events_refused(struct agent *agent, const char *message)
     return again;
 }
 
+int64_t uplink_events_number(const json_t *body)
+{
+    json_int_t number = json_integer_value(json_object_get(body, "acknowledged"));
+    if (number >= 0 && number <= EVENT_SEQ_ACKNOWLEDGED_MAX)
+        return number;
+    log_error("the controller cannot have event %lld: taken for none", (long long)number);
+    return 0;
+}
+
 int uplink_events_acknowledged(struct agent *agent, const json_t *body, bool *more)
 {
     struct err err;
     size_t before, left;
     agent->uplink->events_limit = 0;
     must(store_events_count(agent->store, &before, &err), &err);
-    must(store_events_acknowledge(agent->store,
-                                  json_integer_value(json_object_get(body, "acknowledged")), &err),
-         &err);
+    must(store_events_acknowledge(agent->store, uplink_events_number(body), &err), &err);
     must(store_events_count(agent->store, &left, &err), &err);
     *more = left > 0;
     return left < before ? 0 : -1;

@@ -51,6 +51,22 @@ def work(node: Node, count: int) -> list[str]:
     return requests
 
 
+@pytest.mark.parametrize("acknowledged", (-1, 2**52 + 1, 2**53 - 1, 2**53 + 1, 2**63 - 1, 2**64))
+def test_a_number_that_no_node_can_have_given_out(make_node: Callable[..., Node], hostile: Hostile,
+                                                  acknowledged: int) -> None:
+    """The node goes on asking, says what is wrong with the answer, and gives out no number beyond all bounds."""
+    node = make_node(hostile.conf())
+    hostile.acknowledged = acknowledged
+    node.start()
+    wait_until(lambda: hostile.calls.get("register", 0) > 1, "it registers again", 60)
+    assert node.process and node.process.poll() is None
+    assert "acknowledged" in node.log() or acknowledged >= 2**63, node.log()
+    hostile.acknowledged = 0
+    ready(node)
+    wait_until(lambda: bool(hostile.events), "events arrive")
+    assert hostile.events[0]["seq"] == 1
+
+
 def test_away_for_long_and_more_events_than_are_kept(away: Node, hostile: Hostile) -> None:
     """The oldest are dropped, and one event says which; the rest arrives."""
     hostile.stop()
