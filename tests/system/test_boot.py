@@ -129,7 +129,7 @@ def test_uefi_disk_with_conf_on_the_medium(nodes: Nodes, artefacts: Artefacts) -
 
 def test_uefi_network(nodes: Nodes, artefacts: Artefacts) -> None:
     node = nodes("uefi-net")
-    node.start("--uefi-net", str(artefacts.pxe), "--cpus", "2")
+    node.start("--uefi-net", str(artefacts.pxe))
     node.wait_for(r"slicenode: status ready", 3 * BOOT_SECONDS)
     address_of(node)
 
