@@ -56,11 +56,6 @@ static void put_duid(struct writer *to, unsigned option, const struct dhcp6_duid
     put(to, duid->bytes, duid->length);
 }
 
-static bool is_any(const struct in6_addr *address)
-{
-    return memcmp(address, &in6addr_any, sizeof(*address)) == 0;
-}
-
 /* T1, T2 and the times of the address are the server's to say. */
 static void put_association(struct writer *to, const struct dhcp6_question *question)
 {

@@ -26,11 +26,6 @@ static bool same(const struct in6_addr *one, const struct in6_addr *other)
     return memcmp(one, other, sizeof(*one)) == 0;
 }
 
-static bool is_any(const struct in6_addr *address)
-{
-    return same(address, &in6addr_any);
-}
-
 static void too_many(struct host *host, const char *what)
 {
     if (!host->odd[0])

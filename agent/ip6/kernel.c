@@ -108,7 +108,7 @@ static void add_mtu(struct message *message, uint32_t mtu)
 
 static bool has_gateway(const struct host_route *route)
 {
-    return memcmp(&route->gateway, &in6addr_any, sizeof(in6addr_any)) != 0;
+    return !is_any(&route->gateway);
 }
 
 static int change_route(struct kernel *kernel, int type, const struct host_route *route,

@@ -88,11 +88,6 @@ static void forget(struct lease6 *lease, uint64_t now, uint32_t random)
     enter(lease, LEASE6_SOLICITING, now, random);
 }
 
-static bool is_any(const struct in6_addr *address)
-{
-    return memcmp(address, &in6addr_any, sizeof(*address)) == 0;
-}
-
 static bool is_for(const struct lease6 *lease, const struct dhcp6_answer *answer)
 {
     return asks(lease) && answer->transaction == lease->transaction &&

@@ -22,6 +22,11 @@ uint32_t read_32(const unsigned char *at)
     return (uint32_t)read_16(at) << 16 | read_16(at + 2);
 }
 
+bool is_any(const struct in6_addr *address)
+{
+    return memcmp(address, &in6addr_any, sizeof(*address)) == 0;
+}
+
 bool is_link_local(const struct in6_addr *address)
 {
     return address->s6_addr[0] == 0xfe && (address->s6_addr[1] & 0xc0) == 0x80;

@@ -20,6 +20,8 @@ struct address_text text_of(const struct in6_addr *address);
 uint16_t read_16(const unsigned char *at);
 uint32_t read_32(const unsigned char *at);
 
+/* Whether it is ::, which stands for none. */
+bool is_any(const struct in6_addr *address);
 bool is_link_local(const struct in6_addr *address);
 /* What one host can have and others can send to. */
 bool is_usable(const struct in6_addr *address);

@@ -26,11 +26,6 @@ static void line(struct text *text, const char *format, ...)
     text->all = xasprintf("%s%s\n", before, one);
 }
 
-static bool is_any(const struct in6_addr *address)
-{
-    return memcmp(address, &in6addr_any, sizeof(*address)) == 0;
-}
-
 static void tell_server(struct text *text, const struct in6_addr *server, const char *bridge)
 {
     line(text, "dns %s%s%s", text_of(server).text, is_link_local(server) ? "%" : "",
