@@ -21,15 +21,7 @@ struct packet {
 
 static void append(struct packet *packet, const char *hex)
 {
-    unsigned byte;
-
-    for (; *hex; hex += 2) {
-        while (*hex == ' ')
-            hex++;
-        if (sscanf(hex, "%2x", &byte) != 1)
-            abort();
-        packet->bytes[packet->length++] = (unsigned char)byte;
-    }
+    packet->length += unit_hex(hex, packet->bytes + packet->length);
 }
 
 static void sum_up(struct packet *packet)

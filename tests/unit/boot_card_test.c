@@ -39,21 +39,6 @@ TEST(boot_card_of_a_line)
 #define IPV4 "030c1b000000000000000000000000000000000000000000000000"
 #define END "7fff0400"
 
-static size_t read_hex(const char *hex, unsigned char *bytes)
-{
-    size_t length = 0;
-    unsigned byte;
-
-    for (; *hex; hex += 2) {
-        while (*hex == ' ')
-            hex++;
-        if (sscanf(hex, "%2x", &byte) != 1)
-            abort();
-        bytes[length++] = (unsigned char)byte;
-    }
-    return length;
-}
-
 TEST(boot_card_of_an_option)
 {
     static const struct {
@@ -78,7 +63,7 @@ TEST(boot_card_of_an_option)
     unsigned char bytes[256];
 
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
-        size_t length = read_hex(options[i].option, bytes);
+        size_t length = unit_hex(options[i].option, bytes);
         /* Of its own length, so that reading beyond it is seen. */
         CLEANUP_FREE unsigned char *exact = xcalloc(length + 1, 1);
         memcpy(exact, bytes, length);

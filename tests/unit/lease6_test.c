@@ -24,19 +24,6 @@
 
 static const unsigned char mac[6] = {0x52, 0x54, 0, 0, 0, 0xab};
 
-static void append(unsigned char *bytes, size_t *length, const char *hex)
-{
-    unsigned byte;
-
-    for (; *hex; hex += 2) {
-        while (*hex == ' ')
-            hex++;
-        if (sscanf(hex, "%2x", &byte) != 1)
-            abort();
-        bytes[(*length)++] = (unsigned char)byte;
-    }
-}
-
 /* A server's message as a packet, read. */
 static int read_message(unsigned type, uint32_t transaction, const char *options,
                         struct dhcp6_answer *answer, struct err *err)
@@ -47,12 +34,12 @@ static int read_message(unsigned type, uint32_t transaction, const char *options
     struct in6_addr from, to;
     uint16_t sum;
 
-    append(packet, &length, "0223 0222 0000 0000");
+    length += unit_hex("0223 0222 0000 0000", packet + length);
     packet[length++] = (unsigned char)type;
     packet[length++] = (unsigned char)(transaction >> 16);
     packet[length++] = (unsigned char)(transaction >> 8);
     packet[length++] = (unsigned char)transaction;
-    append(packet, &length, options);
+    length += unit_hex(options, packet + length);
     packet[5] = packet[45] = (unsigned char)(length - 40);
     packet[4] = packet[44] = (unsigned char)((length - 40) >> 8);
     memcpy(&from, packet + 8, 16);

@@ -87,6 +87,21 @@ static bool selected(const struct unit_test *test, char **names)
     return any;
 }
 
+size_t unit_hex(const char *hex, unsigned char *bytes)
+{
+    size_t length = 0;
+    unsigned byte;
+
+    for (; *hex; hex += 2) {
+        while (*hex == ' ')
+            hex++;
+        if (sscanf(hex, "%2x", &byte) != 1)
+            abort();
+        bytes[length++] = (unsigned char)byte;
+    }
+    return length;
+}
+
 int main(int argc, char **argv)
 {
     unsigned passed = 0, failed = 0;

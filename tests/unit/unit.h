@@ -40,4 +40,7 @@ const char *unit_folder(void);
 /* Whether `got` holds the text `part`. */
 #define CHECK_HOLDS(part, got) unit_check_holds((part), (got), __FILE__, __LINE__, #got)
 
+/* Bytes from hexadecimal digits with blanks between them; how many. */
+size_t unit_hex(const char *hex, unsigned char *bytes);
+
 #endif
