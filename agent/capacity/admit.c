@@ -78,6 +78,12 @@ bool admit_holds_memory(const struct slice *slice)
            slice->state == SLICE_PAUSED || slice->domain_id >= 0;
 }
 
+void admit_promise_memory(struct capacity *capacity, const struct slice *slice)
+{
+    capacity->memory_promised_mib += admit_slice_memory_mib(slice);
+    capacity->dom0_slices_kib += admit_slice_dom0_kib(slice);
+}
+
 void admit_promises(struct capacity *capacity, const struct slice *const *slices,
                     size_t slice_count, const char *except, const struct image *images,
                     size_t image_count, uint64_t snapshots_bytes)
@@ -89,10 +95,8 @@ void admit_promises(struct capacity *capacity, const struct slice *const *slices
     for (size_t i = 0; i < slice_count; i++) {
         if (except && strcmp(slices[i]->id, except) == 0)
             continue;
-        if (admit_holds_memory(slices[i])) {
-            capacity->memory_promised_mib += admit_slice_memory_mib(slices[i]);
-            capacity->dom0_slices_kib += admit_slice_dom0_kib(slices[i]);
-        }
+        if (admit_holds_memory(slices[i]))
+            admit_promise_memory(capacity, slices[i]);
         capacity->disk_promised_bytes += admit_slice_disk_bytes(slices[i]);
     }
     for (size_t i = 0; i < image_count; i++)
@@ -169,11 +173,14 @@ static int admit_dom0(const struct capacity *capacity, uint64_t needed_kib, cons
     return 0;
 }
 
+int admit_back_ends(const struct capacity *capacity, const struct slice *slice, struct err *err)
+{
+    return admit_dom0(capacity, admit_slice_dom0_kib(slice), "the slice", err);
+}
+
 int admit_domain(const struct capacity *capacity, const struct slice *slice, struct err *err)
 {
-    if (admit_memory(capacity, slice, err) < 0)
-        return -1;
-    return admit_dom0(capacity, admit_slice_dom0_kib(slice), "the slice", err);
+    return admit_memory(capacity, slice, err) < 0 ? -1 : admit_back_ends(capacity, slice, err);
 }
 
 int admit_attached_volume(const struct capacity *capacity, struct err *err)

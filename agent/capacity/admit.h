@@ -57,6 +57,9 @@ bool admit_holds_memory(const struct slice *slice);
 /* Pool space that a slice may come to fill, its seed included. */
 uint64_t admit_slice_disk_bytes(const struct slice *slice);
 
+/* Adds the memory that a slice is promised: its domain's, and dom0's for it. */
+void admit_promise_memory(struct capacity *capacity, const struct slice *slice);
+
 /* Sums up what the slices (other than `except`, which may be NULL), images and snapshots have been
  * promised; `snapshots_bytes` is what those reserve. A slice's memory counts while it is to run or
  * still has its domain. */
@@ -71,7 +74,8 @@ void admit_volumes(struct capacity *capacity, const struct volume *volumes, size
 /* 0 when it fits; else insufficient_* or pool_full with what was asked and what is left. */
 int admit_vcpus(const struct capacity *capacity, unsigned vcpus, struct err *err);
 int admit_memory(const struct capacity *capacity, const struct slice *slice, struct err *err);
-/* The memory of its domain and that of its back ends in dom0. */
+/* The memory of dom0 that its back ends can take; and both. */
+int admit_back_ends(const struct capacity *capacity, const struct slice *slice, struct err *err);
 int admit_domain(const struct capacity *capacity, const struct slice *slice, struct err *err);
 int admit_attached_volume(const struct capacity *capacity, struct err *err);
 int admit_disk(const struct capacity *capacity, uint64_t bytes, const char *what, struct err *err);

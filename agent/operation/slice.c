@@ -63,10 +63,8 @@ static void count_started(struct task *task, struct capacity *capacity)
     capacity->dom0_slices_kib = 0;
     for (size_t i = 0; i < count; i++)
         if (strcmp(slices[i]->id, task->record.request.slice) != 0 &&
-            (slices[i]->domain_id >= 0 || is_started(task, slices[i]->id))) {
-            capacity->memory_promised_mib += admit_slice_memory_mib(slices[i]);
-            capacity->dom0_slices_kib += admit_slice_dom0_kib(slices[i]);
-        }
+            (slices[i]->domain_id >= 0 || is_started(task, slices[i]->id)))
+            admit_promise_memory(capacity, slices[i]);
     capacity->memory_promised_mib +=
         task_reverts_memory_mib(task->tasks, task->record.request.slice);
 }
@@ -85,7 +83,7 @@ int slice_admit_start(struct task *task, const struct slice *slice, struct err *
         return -1;
     /* What ran under an image that counted less of dom0, or in a larger dom0, runs again. */
     struct err warning;
-    if (admit_domain(&capacity, slice, &warning) < 0)
+    if (admit_back_ends(&capacity, slice, &warning) < 0)
         log_warning("slice %s is started all the same: %s", slice->id, warning.message);
     return 0;
 }
