@@ -44,14 +44,12 @@ int write_full(int fd, const void *data, size_t length)
     return 0;
 }
 
-int read_file(const char *path, size_t limit, char **text, size_t *length, struct err *err)
+static int read_opened(int fd, const char *path, size_t limit, char **text, size_t *length,
+                       struct err *err)
 {
-    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     CLEANUP_FREE char *data = NULL;
     size_t used = 0, allocated = 4096;
 
-    if (fd < 0)
-        return err_errno(err, ERR_INTERNAL, errno, "%s", path);
     /* Files in /proc and /sys say nothing about their size: read until the end. */
     for (;;) {
         long got;
@@ -72,6 +70,24 @@ int read_file(const char *path, size_t limit, char **text, size_t *length, struc
     if (length)
         *length = used;
     return 0;
+}
+
+int read_file(const char *path, size_t limit, char **text, size_t *length, struct err *err)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(err, ERR_INTERNAL, errno, "%s", path);
+    return read_opened(fd, path, limit, text, length, err);
+}
+
+int read_file_if_there(const char *path, size_t limit, char **text, size_t *length, struct err *err)
+{
+    CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : err_errno(err, ERR_INTERNAL, errno, "%s", path);
+    return read_opened(fd, path, limit, text, length, err) < 0 ? -1 : 1;
 }
 
 int sync_folder(const char *folder, struct err *err)

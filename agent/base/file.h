@@ -9,6 +9,11 @@
 /* Reads a whole file of at most `limit` bytes; the result is terminated and owned by the caller. */
 int read_file(const char *path, size_t limit, char **text, size_t *length, struct err *err);
 
+/* The same: 1, or 0 when there is no such file. One that cannot be read is not one that is not
+ * there. */
+int read_file_if_there(const char *path, size_t limit, char **text, size_t *length,
+                       struct err *err);
+
 /* Makes what was entered in a folder or taken out of it outlive a power cut. */
 int sync_folder(const char *folder, struct err *err);
 

@@ -12,7 +12,6 @@
 #include "disks/probe.h"
 #include "disks/report.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,10 +44,9 @@ static int read_rules(const char *run, struct disk_rules *rules, struct err *err
     CLEANUP_FREE char *path = xasprintf("%s/conf/disk", run);
     CLEANUP_FREE char *value = NULL;
     size_t length;
+    int found = read_file_if_there(path, CONF_LIMIT, &value, &length, err);
 
-    if (read_file(path, CONF_LIMIT, &value, &length, err) == 0)
-        return rules_parse(value, rules, err);
-    return errno == ENOENT ? rules_parse("", rules, err) : -1;
+    return found < 0 ? -1 : rules_parse(found ? value : "", rules, err);
 }
 
 static int look(const struct settings *settings, struct err *err)

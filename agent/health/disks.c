@@ -134,15 +134,13 @@ void disks_ask(struct disks *disks)
     CLEANUP_FREE char *text = NULL;
     size_t length;
     char *rest, *line;
-
     struct err err;
+    int found = read_file_if_there(path, LIST_LIMIT, &text, &length, &err);
 
-    if (access(path, F_OK) < 0)
-        return;
-    if (read_file(path, LIST_LIMIT, &text, &length, &err) < 0) {
+    if (found < 0)
         log_error("the disks are not asked how they are: %s", err.message);
+    if (found <= 0)
         return;
-    }
     for (rest = text; (line = strsep(&rest, "\n"));) {
         const char *name = strsep(&line, "\t");
         struct disk *disk;

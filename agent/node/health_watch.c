@@ -175,12 +175,11 @@ static void boot_problem(struct agent *agent, const char *area)
     size_t length;
     struct err problem;
     snprintf(key, sizeof(key), BOOT_KEY "%.40s", area);
-    if (access(path, F_OK) < 0)
-        return;
-    if (read_file(path, TOLD_LIMIT, &text, &length, &problem) < 0) {
+    int found = read_file_if_there(path, TOLD_LIMIT, &text, &length, &problem);
+    if (found < 0)
         problem_set(agent, key, &problem);
+    if (found <= 0)
         return;
-    }
     text[strcspn(text, "\n")] = '\0';
     char *message = strchr(text, '\t');
     if (!message)

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* Four times what is taken of a certificate with those above it (net/reply.h). Of one ten times as
  * long the agent says so and ends. */
@@ -51,11 +50,13 @@ int identity_load(struct identity *identity, const char *folder, struct err *err
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
         CLEANUP_FREE char *path = xasprintf("%s/%s", folder, files[i].name);
         size_t length;
-        /* One that cannot be read is not one that is not there: the node would enrol as another. */
-        if (access(path, F_OK) < 0 && errno == ENOENT)
-            *field(identity, &files[i]) = xstrdup("");
-        else if (read_file(path, FILE_LIMIT, field(identity, &files[i]), &length, err) < 0)
+        char **text = field(identity, &files[i]);
+        int found = read_file_if_there(path, FILE_LIMIT, text, &length, err);
+        /* Taken for missing, the node would enrol as another. */
+        if (found < 0)
             return err_context(err, "the node's identity");
+        if (found == 0)
+            *text = xstrdup("");
     }
     /* Written without a line's end; a hand-made one is forgiven. */
     identity->node_id[strcspn(identity->node_id, "\n")] = '\0';

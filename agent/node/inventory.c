@@ -178,10 +178,9 @@ static int all_disks(const char *run_dir, json_t *disks, struct err *err)
     CLEANUP_FREE char *path = xasprintf("%s/disks", run_dir);
     CLEANUP_FREE char *text = NULL;
     size_t length;
-    if (access(path, F_OK) < 0)
-        return 0;
-    if (read_file(path, DISKS_LIMIT, &text, &length, err) < 0)
-        return -1;
+    int found = read_file_if_there(path, DISKS_LIMIT, &text, &length, err);
+    if (found <= 0)
+        return found;
     char *rest = text, *line;
     while ((line = strsep(&rest, "\n"))) {
         json_t *disk = disk_json(line);

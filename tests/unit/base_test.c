@@ -135,6 +135,9 @@ TEST(files_are_replaced_as_a_whole)
     CHECK_HOLDS("No such file", err.message);
     CHECK_NUMBER(-1, read_file("/nonexistent/file", 10, &text, NULL, &err));
     CHECK_HOLDS("/nonexistent/file", err.message);
+    CHECK_NUMBER(0, read_file_if_there("/nonexistent/file", 10, &text, NULL, &err));
+    CHECK_NUMBER(-1, read_file_if_there(unit_folder(), 10, &text, NULL, &err));
+    CHECK_NUMBER(-1, read_file_if_there(path, 3, &text, NULL, &err));
 }
 
 TEST(files_of_unknown_size_are_read)
