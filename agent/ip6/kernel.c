@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "ip6/names.h"
+#include "netlink/message.h"
 
 #include <errno.h>
 #include <linux/if_addr.h>
@@ -11,63 +12,9 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 /* What systemd-networkd gives routes of these preferences; 1024 is also what ip gives. */
 static const uint32_t metrics[] = {2048, 1024, 512};
-
-struct message {
-    struct nlmsghdr header;
-    union {
-        struct ifaddrmsg address;
-        struct rtmsg route;
-    };
-    char attributes[256];
-};
-
-static void begin(struct message *message, int type, int flags, size_t body)
-{
-    memset(message, 0, sizeof(*message));
-    message->header.nlmsg_len = (unsigned)NLMSG_LENGTH(body);
-    message->header.nlmsg_type = (unsigned short)type;
-    message->header.nlmsg_flags = (unsigned short)(NLM_F_REQUEST | NLM_F_ACK | flags);
-}
-
-/* The most that is added, a route with everything, takes 88 bytes. */
-static struct rtattr *add(struct message *message, int type, const void *data, size_t length)
-{
-    size_t offset = NLMSG_ALIGN(message->header.nlmsg_len);
-    struct rtattr *attribute = (struct rtattr *)((char *)message + offset);
-
-    attribute->rta_type = (unsigned short)type;
-    attribute->rta_len = (unsigned short)RTA_LENGTH(length);
-    if (length > 0)
-        memcpy(RTA_DATA(attribute), data, length);
-    message->header.nlmsg_len = (unsigned)(offset + RTA_SPACE(length));
-    return attribute;
-}
-
-/* 0 or the error's number. */
-static int ask(struct kernel *kernel, struct message *message)
-{
-    static unsigned sequence;
-    char reply[1024];
-
-    message->header.nlmsg_seq = ++sequence;
-    if (send(kernel->requests, message, message->header.nlmsg_len, 0) < 0)
-        return errno;
-    for (;;) {
-        ssize_t got = recv(kernel->requests, reply, sizeof(reply), 0);
-        const struct nlmsghdr *header = (const struct nlmsghdr *)reply;
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return errno;
-        if (NLMSG_OK(header, (size_t)got) && header->nlmsg_seq == sequence &&
-            header->nlmsg_type == NLMSG_ERROR)
-            return -((const struct nlmsgerr *)NLMSG_DATA(header))->error;
-    }
-}
 
 /* Linux counts in seconds; it forgets what it was told of at the earliest when we do. */
 static uint32_t seconds(uint64_t until, uint64_t now)
@@ -83,27 +30,27 @@ static int change_address(struct kernel *kernel, int type, const struct host_add
     struct ifa_cacheinfo times = {.ifa_prefered = seconds(address->preferred_until, now),
                                   .ifa_valid = seconds(address->valid_until, now)};
     uint32_t flags = IFA_F_NOPREFIXROUTE;
-    struct message message;
+    struct netlink_message message;
 
-    begin(&message, type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0,
-          sizeof(message.address));
+    netlink_begin(&message, type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0,
+                  sizeof(message.address));
     message.address = (struct ifaddrmsg){.ifa_family = AF_INET6,
                                          .ifa_prefixlen = (unsigned char)address->length,
                                          .ifa_index = kernel->index};
-    add(&message, IFA_LOCAL, &address->address, 16);
+    netlink_add(&message, IFA_LOCAL, &address->address, 16);
     if (type == RTM_NEWADDR) {
-        add(&message, IFA_CACHEINFO, &times, sizeof(times));
-        add(&message, IFA_FLAGS, &flags, sizeof(flags));
+        netlink_add(&message, IFA_CACHEINFO, &times, sizeof(times));
+        netlink_add(&message, IFA_FLAGS, &flags, sizeof(flags));
     }
-    return ask(kernel, &message);
+    return -netlink_ask(kernel->requests, &message);
 }
 
-static void add_mtu(struct message *message, uint32_t mtu)
+static void add_mtu(struct netlink_message *message, uint32_t mtu)
 {
-    struct rtattr *nest = add(message, RTA_METRICS, NULL, 0);
+    struct rtattr *nest = netlink_add(message, RTA_METRICS, NULL, 0);
 
-    add(message, RTAX_MTU, &mtu, sizeof(mtu));
-    nest->rta_len = (unsigned short)((char *)message + message->header.nlmsg_len - (char *)nest);
+    netlink_add(message, RTAX_MTU, &mtu, sizeof(mtu));
+    netlink_end_nest(message, nest);
 }
 
 static bool has_gateway(const struct host_route *route)
@@ -115,9 +62,9 @@ static int change_route(struct kernel *kernel, int type, const struct host_route
                         unsigned mtu, uint64_t now)
 {
     uint32_t metric = metrics[route->preference + 1], expires = seconds(route->until, now);
-    struct message message;
+    struct netlink_message message;
 
-    begin(&message, type, type == RTM_NEWROUTE ? NLM_F_CREATE : 0, sizeof(message.route));
+    netlink_begin(&message, type, type == RTM_NEWROUTE ? NLM_F_CREATE : 0, sizeof(message.route));
     message.route = (struct rtmsg){.rtm_family = AF_INET6,
                                    .rtm_dst_len = (unsigned char)route->length,
                                    .rtm_table = RT_TABLE_MAIN,
@@ -125,18 +72,18 @@ static int change_route(struct kernel *kernel, int type, const struct host_route
                                    .rtm_scope = RT_SCOPE_UNIVERSE,
                                    .rtm_type = RTN_UNICAST};
     if (route->length > 0)
-        add(&message, RTA_DST, &route->net, 16);
+        netlink_add(&message, RTA_DST, &route->net, 16);
     if (has_gateway(route))
-        add(&message, RTA_GATEWAY, &route->gateway, 16);
-    add(&message, RTA_OIF, &kernel->index, sizeof(kernel->index));
-    add(&message, RTA_PRIORITY, &metric, sizeof(metric));
+        netlink_add(&message, RTA_GATEWAY, &route->gateway, 16);
+    netlink_add(&message, RTA_OIF, &kernel->index, sizeof(kernel->index));
+    netlink_add(&message, RTA_PRIORITY, &metric, sizeof(metric));
     if (type == RTM_NEWROUTE) {
         if (route->until != FOREVER)
-            add(&message, RTA_EXPIRES, &expires, sizeof(expires));
+            netlink_add(&message, RTA_EXPIRES, &expires, sizeof(expires));
         if (mtu)
             add_mtu(&message, mtu);
     }
-    return ask(kernel, &message);
+    return -netlink_ask(kernel->requests, &message);
 }
 
 static bool same_address(const struct host_address *one, const struct host_address *other)
@@ -340,18 +287,6 @@ int kernel_read(struct kernel *kernel, struct host *host, uint64_t now)
     return happened;
 }
 
-static int netlink(unsigned groups, struct err *err)
-{
-    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups};
-    struct timeval patience = {.tv_sec = 10};
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
-        return err_errno(err, ERR_NETWORK_ERROR, errno, "a netlink socket");
-    return fd;
-}
-
 /* Its answer comes where the events come, as if each address had just been given. */
 static int ask_for_addresses(struct kernel *kernel, struct err *err)
 {
@@ -376,7 +311,8 @@ int kernel_open(struct kernel *kernel, const char *bridge, const char *uplink, s
     if (!kernel->index || !kernel->uplink)
         return err_set(err, ERR_NETWORK_ERROR, "there is no %s", kernel->index ? uplink : bridge);
     kernel->link_up = true;
-    kernel->requests = netlink(0, err);
-    kernel->events = kernel->requests < 0 ? -1 : netlink(RTMGRP_IPV6_IFADDR | RTMGRP_LINK, err);
+    kernel->requests = netlink_open(0, err);
+    kernel->events =
+        kernel->requests < 0 ? -1 : netlink_open(RTMGRP_IPV6_IFADDR | RTMGRP_LINK, err);
     return kernel->events < 0 ? -1 : ask_for_addresses(kernel, err);
 }

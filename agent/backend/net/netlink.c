@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "netlink/message.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,97 +13,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-/* Of one request with its few attributes. */
-#define MESSAGE_BYTES 512
-
-/* A request under construction; `header.nlmsg_len` is its length so far. */
-struct message {
-    struct nlmsghdr header;
-    struct ifinfomsg link;
-    char attributes[MESSAGE_BYTES];
-};
-
-static void message_begin(struct message *message, unsigned short type, unsigned short flags,
-                          int index)
+static void message_begin(struct netlink_message *message, int type, int flags, int index)
 {
-    memset(message, 0, sizeof(*message));
-    message->header.nlmsg_len = NLMSG_LENGTH(sizeof(message->link));
-    message->header.nlmsg_type = type;
-    message->header.nlmsg_flags = (unsigned short)(NLM_F_REQUEST | NLM_F_ACK | flags);
+    netlink_begin(message, type, flags, sizeof(message->link));
     message->link.ifi_family = AF_UNSPEC;
     message->link.ifi_index = index;
 }
 
-static struct rtattr *message_add(struct message *message, unsigned short type, const void *data,
-                                  size_t length)
+static void message_add_text(struct netlink_message *message, int type, const char *text)
 {
-    size_t offset = NLMSG_ALIGN(message->header.nlmsg_len);
-    struct rtattr *attribute = (struct rtattr *)((char *)message + offset);
-
-    if (offset + RTA_SPACE(length) > sizeof(*message))
-        abort(); /* all lengths are bounded by IFNAMSIZ: a larger one is a bug here */
-    attribute->rta_type = type;
-    attribute->rta_len = (unsigned short)RTA_LENGTH(length);
-    if (length > 0)
-        memcpy(RTA_DATA(attribute), data, length);
-    message->header.nlmsg_len = (unsigned)(offset + RTA_SPACE(length));
-    return attribute;
-}
-
-static void message_add_text(struct message *message, unsigned short type, const char *text)
-{
-    message_add(message, type, text, strlen(text) + 1);
-}
-
-/* Ends a nest that message_add(..., NULL, 0) began. */
-static void message_end_nest(struct message *message, struct rtattr *nest)
-{
-    nest->rta_len = (unsigned short)((char *)message + message->header.nlmsg_len - (char *)nest);
-}
-
-/* Sends the request and waits for its acknowledgement; 0 or a negative errno. */
-static int message_send(int socket, struct message *message)
-{
-    static unsigned sequence;
-    char reply[4096];
-
-    message->header.nlmsg_seq = ++sequence;
-    if (send(socket, message, message->header.nlmsg_len, 0) < 0)
-        return -errno;
-    for (;;) {
-        ssize_t got = recv(socket, reply, sizeof(reply), 0);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -errno;
-        const struct nlmsghdr *header = (const struct nlmsghdr *)reply;
-        if (!NLMSG_OK(header, (size_t)got) || header->nlmsg_seq != sequence ||
-            header->nlmsg_type != NLMSG_ERROR)
-            continue;
-        return ((const struct nlmsgerr *)NLMSG_DATA(header))->error;
-    }
+    netlink_add(message, type, text, strlen(text) + 1);
 }
 
 int link_open(struct err *err)
 {
-    struct sockaddr_nl address = {.nl_family = AF_NETLINK};
-    struct timeval patience = {.tv_sec = 10};
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-    if (fd < 0)
-        return err_errno(err, ERR_NETWORK_ERROR, errno, "open a netlink socket");
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0) {
-        err_errno(err, ERR_NETWORK_ERROR, errno, "connect a netlink socket");
-        close(fd);
-        return -1;
-    }
-    return fd;
+    return netlink_open(0, err);
 }
 
 int link_index(const char *name)
@@ -183,19 +110,19 @@ static int created(int status, const char *what, const char *name, struct err *e
 
 int link_create_bridge(int socket, const char *name, struct err *err)
 {
-    struct message message;
+    struct netlink_message message;
 
     message_begin(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
     message_add_text(&message, IFLA_IFNAME, name);
-    struct rtattr *info = message_add(&message, IFLA_LINKINFO, NULL, 0);
+    struct rtattr *info = netlink_add(&message, IFLA_LINKINFO, NULL, 0);
     message_add_text(&message, IFLA_INFO_KIND, "bridge");
-    message_end_nest(&message, info);
-    return created(message_send(socket, &message), "bridge", name, err);
+    netlink_end_nest(&message, info);
+    return created(netlink_ask(socket, &message), "bridge", name, err);
 }
 
 int link_create_vlan(int socket, const char *name, const char *parent, int vlan, struct err *err)
 {
-    struct message message;
+    struct netlink_message message;
     unsigned short id = (unsigned short)vlan;
     int parent_index = link_need(parent, err);
 
@@ -203,27 +130,27 @@ int link_create_vlan(int socket, const char *name, const char *parent, int vlan,
         return -1;
     message_begin(&message, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
     message_add_text(&message, IFLA_IFNAME, name);
-    message_add(&message, IFLA_LINK, &parent_index, sizeof(parent_index));
-    struct rtattr *info = message_add(&message, IFLA_LINKINFO, NULL, 0);
+    netlink_add(&message, IFLA_LINK, &parent_index, sizeof(parent_index));
+    struct rtattr *info = netlink_add(&message, IFLA_LINKINFO, NULL, 0);
     message_add_text(&message, IFLA_INFO_KIND, "vlan");
-    struct rtattr *data = message_add(&message, IFLA_INFO_DATA, NULL, 0);
-    message_add(&message, IFLA_VLAN_ID, &id, sizeof(id));
-    message_end_nest(&message, data);
-    message_end_nest(&message, info);
-    return created(message_send(socket, &message), "VLAN interface", name, err);
+    struct rtattr *data = netlink_add(&message, IFLA_INFO_DATA, NULL, 0);
+    netlink_add(&message, IFLA_VLAN_ID, &id, sizeof(id));
+    netlink_end_nest(&message, data);
+    netlink_end_nest(&message, info);
+    return created(netlink_ask(socket, &message), "VLAN interface", name, err);
 }
 
 int link_set_bridge(int socket, const char *name, const char *bridge, struct err *err)
 {
-    struct message message;
+    struct netlink_message message;
     int index = link_need(name, err);
     int master = bridge && index != 0 ? link_need(bridge, err) : 0;
 
     if (index == 0 || (bridge && master == 0))
         return -1;
     message_begin(&message, RTM_NEWLINK, 0, index);
-    message_add(&message, IFLA_MASTER, &master, sizeof(master));
-    int status = message_send(socket, &message);
+    netlink_add(&message, IFLA_MASTER, &master, sizeof(master));
+    int status = netlink_ask(socket, &message);
     if (status == -EXFULL)
         return err_set(err, ERR_NETWORK_ERROR,
                        "bridge %s is full: Linux puts 1023 interfaces on one; slices on VLANs are "
@@ -238,7 +165,7 @@ int link_set_bridge(int socket, const char *name, const char *bridge, struct err
 
 int link_set_up(int socket, const char *name, struct err *err)
 {
-    struct message message;
+    struct netlink_message message;
     int index = link_need(name, err);
 
     if (index == 0)
@@ -246,7 +173,7 @@ int link_set_up(int socket, const char *name, struct err *err)
     message_begin(&message, RTM_NEWLINK, 0, index);
     message.link.ifi_change = IFF_UP;
     message.link.ifi_flags = IFF_UP;
-    int status = message_send(socket, &message);
+    int status = netlink_ask(socket, &message);
     if (status < 0)
         return err_errno(err, ERR_NETWORK_ERROR, -status, "bring %s up", name);
     return 0;
@@ -254,14 +181,14 @@ int link_set_up(int socket, const char *name, struct err *err)
 
 int link_set_mtu(int socket, const char *name, unsigned mtu, struct err *err)
 {
-    struct message message;
+    struct netlink_message message;
     int index = link_need(name, err);
 
     if (index == 0)
         return -1;
     message_begin(&message, RTM_NEWLINK, 0, index);
-    message_add(&message, IFLA_MTU, &mtu, sizeof(mtu));
-    int status = message_send(socket, &message);
+    netlink_add(&message, IFLA_MTU, &mtu, sizeof(mtu));
+    int status = netlink_ask(socket, &message);
     if (status < 0)
         return err_errno(err, ERR_NETWORK_ERROR, -status, "set the MTU of %s to %u", name, mtu);
     return 0;
@@ -269,13 +196,13 @@ int link_set_mtu(int socket, const char *name, unsigned mtu, struct err *err)
 
 int link_delete(int socket, const char *name, struct err *err)
 {
-    struct message message;
+    struct netlink_message message;
     int index = link_index(name);
 
     if (index == 0)
         return 0;
     message_begin(&message, RTM_DELLINK, 0, index);
-    int status = message_send(socket, &message);
+    int status = netlink_ask(socket, &message);
     if (status < 0 && status != -ENODEV)
         return err_errno(err, ERR_NETWORK_ERROR, -status, "remove the interface %s", name);
     return 0;
