@@ -6,7 +6,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "out"
@@ -85,3 +89,19 @@ class Host:
     def close(self) -> None:
         self.holder.kill()
         self.holder.wait()
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+SomeRig = TypeVar("SomeRig", bound=Closable)
+
+
+def until_the_test_ends(kind: Callable[[Path], SomeRig], folder: Path) -> Iterator[SomeRig]:
+    """For a fixture: a rig that is there during the test."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make network namespaces with packet sockets")
+    own = kind(folder)
+    yield own
+    own.close()

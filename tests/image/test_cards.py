@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from dhcp import DhcpServer, addresses
-from rig import ROOT, SECONDS, Host
+from rig import ROOT, SECONDS, Host, until_the_test_ends
 from routers import Router, advertisement, prefix
 
 CARDS = """
@@ -65,11 +65,7 @@ class Cards:
 
 @pytest.fixture
 def cards(tmp_path: Path) -> Iterator[Cards]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can make network namespaces with packet sockets")
-    own = Cards(tmp_path)
-    yield own
-    own.close()
+    yield from until_the_test_ends(Cards, tmp_path)
 
 
 def test_a_card_without_the_controller_is_left(cards: Cards) -> None:

@@ -14,16 +14,12 @@ from pathlib import Path
 
 import pytest
 from dhcp import SERVER_MAC, DhcpServer, addresses, routes
-from rig import BEGIN, OUT, SECONDS, Host
+from rig import BEGIN, OUT, SECONDS, Host, until_the_test_ends
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can make network namespaces with packet sockets")
-    own = Host(tmp_path)
-    yield own
-    own.close()
+    yield from until_the_test_ends(Host, tmp_path)
 
 
 class Client:
